@@ -1,0 +1,1 @@
+"""What a course is and how it gets written. Nothing in here speaks HTTP to learners."""
