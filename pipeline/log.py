@@ -1,0 +1,294 @@
+"""The event log in Postgres: append, read, claim, renew, release.
+
+The log is the truth. Three rules keep it well-formed whatever dies:
+
+* One statement appends: it updates the course row ``WHERE fence = mine AND status AND last_seq =
+  expected`` and inserts the events, so commit order is ``seq`` order, there are no gaps, and a run that
+  lost its lease writes nothing.
+* A unique index on (course, task) makes a task's result single.
+* When a COMMIT's fate is unknown (the connection died), the caller reads the log again instead of
+  appending again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+
+from pipeline import course as machine
+from pipeline import events as ev
+from pipeline.course import State, Status, Task
+from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, queries
+from pipeline.errors import LostCourse
+
+LEASE_S = 10.0
+PAGE = 200
+"""Most entries one read returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a course's log, as viewers get it.
+
+    ``message`` is the complete message as UTF-8 JSON, the same bytes live and replayed; ``status`` is the
+    course's as of this entry, so ``processing`` means that more is to come.
+    """
+
+    course_id: str
+    seq: int
+    status: str
+    message: bytes
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the course was over as of this entry (a retry may still go on from it)."""
+        return self.status != Status.PROCESSING
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write to a course: valid while the row still has this fence."""
+
+    course_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryVector:
+    """The query's vector, written to the course row beside `embedding_generated`."""
+
+    values: tuple[float, ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A course as it was when claimed."""
+
+    claim: Claim
+    state: State
+    query_vector: QueryVector | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an append left: the state with it, and the entries to publish."""
+
+    state: State
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where an append writes: the row must still be exactly so."""
+
+    course_id: str
+    fence: int
+    status: str
+    last_seq: int
+
+
+class Log:
+    """The event log of all courses.
+
+    Every method takes one connection for one short transaction. A database that is away raises one of
+    :data:`pipeline.database.UNAVAILABLE`.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._sql = queries("courses")
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    async def entries(self, course_id: str, after: int, limit: int = PAGE) -> list[Entry]:
+        """Return at most `limit` entries with ``seq > after``, oldest first."""
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            rows = await self._sql.entries_after(conn, course_id=UUID(course_id), after=after, most=limit)
+        return [entry(course_id, row) for row in rows]
+
+    async def load(self, course_id: str) -> State:
+        """Return the fold of a course's whole log.
+
+        Raises:
+            LostCourse: there is no such course.
+        """
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            return await self.fold(conn, course_id)
+
+    async def last_seqs(self, course_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Return (last seq, status) of each course that exists: one query for any number of them."""
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            rows = await self._sql.last_seqs(conn, course_ids=[UUID(c) for c in course_ids])
+        return {str(row["course_id"]): (row["last_seq"], row["status"]) for row in rows}
+
+    async def fold(self, conn: Any, course_id: str) -> State:
+        """Return the fold of a course's whole log, read over `conn`, inside its transaction if it has one.
+
+        Raises:
+            LostCourse: there is no such course.
+        """
+        log: list[ev.Event] = []
+        while True:
+            rows = await self._sql.entries_after(conn, course_id=UUID(course_id), after=len(log), most=PAGE)
+            log += [ev.event_from_message(machine.parse(row["message"])) for row in rows]
+            if len(rows) < PAGE:
+                break
+        if not log:
+            raise LostCourse(f"course {course_id} does not exist")
+        return machine.fold(course_id, log)
+
+    # -- writing as a run -----------------------------------------------------------------------------
+
+    async def claim(self, course_id: str) -> Claimed | None:
+        """Take a course that nobody works on; None when somebody does, or it is over.
+
+        The claim and the read of the log are one transaction: no other run can write in between, for
+        its fence is old from here on.
+        """
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn, conn.transaction():
+            row = await self._sql.claim(conn, course_id=UUID(course_id), lease_s=LEASE_S)
+            if row is None:
+                return None
+            state = await self.fold(conn, course_id)
+        vector = None
+        if row["query_vector"]:
+            values = tuple(json.loads(row["query_vector"]))
+            vector = QueryVector(values=values, model=row["embedder"])
+        return Claimed(claim=Claim(course_id, row["fence"]), state=state, query_vector=vector)
+
+    async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
+        """Renew the leases of `claims` in one statement; return those that are lost."""
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            rows = await self._sql.renew(
+                conn,
+                course_ids=[UUID(c.course_id) for c in claims],
+                fences=[c.fence for c in claims],
+                lease_s=LEASE_S,
+            )
+        kept = {str(row["course_id"]) for row in rows}
+        return {c for c in claims if c.course_id not in kept}
+
+    async def release(self, claim: Claim) -> None:
+        """Give a course back unfinished, for another worker to take at once."""
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            await self._sql.release(conn, course_id=UUID(claim.course_id), fence=claim.fence)
+
+    async def append(
+        self,
+        claim: Claim,
+        state: State,
+        event: ev.Event,
+        *,
+        task: Task | None = None,
+        vector: QueryVector | None = None,
+    ) -> Written:
+        """Append what a task resulted in, with what follows from it, in one transaction.
+
+        Args:
+            claim: whose fence the row must still have.
+            state: the fold of the whole log; its ``seq`` must still be the row's.
+            event: the task's result.
+            task: whose result it is; single per course.
+            vector: the query's vector, for the course row.
+
+        Raises:
+            LostCourse: the row is not as `claim` and `state` say, or the task already has its result.
+            IllegalTransition: the event cannot follow `state`.
+        """
+        at = Position(course_id=claim.course_id, fence=claim.fence, status=state.status, last_seq=state.seq)
+        chain = _chain(state, event)
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            if not isinstance(event, ev.CourseStored):
+                return await write(conn, self._sql, at, chain, task=task, vector=vector)
+            async with conn.transaction():
+                written = await write(conn, self._sql, at, chain, task=task, vector=vector)
+                await self._store(conn, written.state)
+                return written
+
+    async def _store(self, conn: Any, state: State) -> None:
+        course_id = UUID(state.course_id)
+        parts = [part.model_dump(mode="json") for part in state.written_parts]
+        sections = [section for part in parts for section in part.pop("sections")]
+        await self._sql.store_course(
+            conn,
+            course_id=course_id,
+            title=state.title,
+            estimated_hours=state.estimated_hours,
+            author=state.author,
+            quality=machine.compact(state.quality),
+        )
+        await self._sql.store_parts(conn, course_id=course_id, parts=machine.compact(parts))
+        await self._sql.store_sections(conn, course_id=course_id, sections=machine.compact(sections))
+
+
+def entry(course_id: str, row: Any) -> Entry:
+    """Return a row of ``events`` as an entry."""
+    return Entry(course_id, row["seq"], row["status"], cast(str, row["message"]).encode())
+
+
+def _chain(state: State, event: ev.Event) -> list[tuple[State, ev.Event]]:
+    """Return `event` and what derives from it, each with the state it leads to."""
+    chain = [(machine.apply(state, event), event)]
+    while (follows := machine.derived(chain[-1][0])) is not None:
+        chain.append((machine.apply(chain[-1][0], follows), follows))
+    return chain
+
+
+async def write(
+    conn: Any,
+    sql: Any,
+    at: Position,
+    chain: Sequence[tuple[State, ev.Event]],
+    *,
+    task: Task | None = None,
+    vector: QueryVector | None = None,
+    new_fence: bool = False,
+) -> Written:
+    """Append `chain` where the row is exactly `at`; the one place that writes events after the first.
+
+    Args:
+        conn: a connection, in a transaction where more is to be written with it.
+        sql: the named queries of ``courses.sql``.
+        at: what the row must still be.
+        chain: events with the states they lead to, in order.
+        task: whose result the first event is.
+        vector: the query's vector, for the course row.
+        new_fence: bump the fence and clear the lease, which ends any run of the course.
+
+    Raises:
+        LostCourse: the row is not as `at` says, or the task already has its result.
+    """
+    last = chain[-1][0]
+    halves = [machine.message_around_time(state, event) for state, event in chain]
+    try:
+        rows = await sql.append(
+            conn,
+            course_id=UUID(at.course_id),
+            fence=at.fence,
+            status_before=at.status,
+            expected=at.last_seq,
+            fence_step=1 if new_fence else 0,
+            last_seq=last.seq,
+            status=last.status,
+            view=machine.compact(machine.status_view(last)),
+            query_vector=machine.compact(vector.values) if vector else None,
+            embedder=vector.model if vector else None,
+            seqs=[state.seq for state, _ in chain],
+            types=[event.type for _, event in chain],
+            tasks=[str(task) if task and i == 0 else None for i in range(len(chain))],
+            statuses=[state.status for state, _ in chain],
+            heads=[head for head, _ in halves],
+            tails=[tail for _, tail in halves],
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise LostCourse(f"course {at.course_id} already has the result of {task}") from error
+    if not rows:
+        raise LostCourse(f"course {at.course_id} is not at seq {at.last_seq} with fence {at.fence} any more")
+    entries = sorted((entry(at.course_id, row) for row in rows), key=lambda e: e.seq)
+    return Written(last, tuple(entries))
