@@ -1,0 +1,166 @@
+"""The composition root of the server: tools, routes, middleware, lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from pipeline import bus, database
+from pipeline.jobs import Queue, arq_pool
+from pipeline.library.catalogue import load_catalogue
+from pipeline.library.embed import make_embedder
+from pipeline.library.search import Library
+from pipeline.log import Log
+from pipeline.requests import Requests
+from pipeline.settings import Settings
+from server import books, courses, health
+from server.access import OriginGate
+from server.context import Context
+from server.hub import Hub
+from server.openapi import openapi_json
+from server.pages import Pages, static_folder
+from server.responses import ApiError, on_api_error
+from server.sse import CourseEvents
+from server.status import course_status
+from server.websocket import course_socket
+
+logger = logging.getLogger(__name__)
+
+POOL_SIZE = 20
+
+
+def routes() -> Sequence[BaseRoute]:
+    """Return the route table: everything the server answers."""
+    pages = Pages(static_folder())
+    return [
+        Route("/", pages.index),
+        Route("/c/{course_id}", pages.index),
+        Route("/static/{name}", pages.file),
+        Route("/docs", pages.docs),
+        Route("/openapi.json", openapi_json),
+        Route("/courses", courses.create_course, methods=["POST"]),
+        Route("/courses", courses.list_courses),
+        Route("/courses/{course_id}", courses.finished_course),
+        Route("/courses/{course_id}/status", course_status),
+        Route("/courses/{course_id}/events", CourseEvents()),
+        Route("/courses/{course_id}/cancel", courses.cancel_course, methods=["POST"]),
+        Route("/courses/{course_id}/retry", courses.retry_course, methods=["POST"]),
+        WebSocketRoute("/courses/{course_id}/ws", course_socket),
+        Route("/course-status/{course_id}", course_status),
+        Route("/course", courses.finished_course_by_query),
+        Route("/books", books.list_books),
+        Route("/books/search", books.search_books),
+        Route("/books/{book_id}", books.one_book),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", health.metrics),
+    ]
+
+
+def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlette:
+    """Return the ASGI application; its lifespan opens and closes what it needs.
+
+    Args:
+        settings: the configuration.
+        database_url: Postgres.
+        redis_url: Redis; it may be down, also at the start.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with open_context(settings, database_url, redis_url) as tools:
+            hub = asyncio.create_task(tools.hub.run(), name="hub")
+            _app.state.hub = tools.hub
+            try:
+                yield {"context": tools}
+            finally:
+                hub.cancel()
+                await asyncio.gather(hub, return_exceptions=True)
+
+    unavailable = dict.fromkeys(database.UNAVAILABLE, _on_unavailable)
+    return Starlette(
+        routes=routes(),
+        lifespan=lifespan,
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
+                expose_headers=["ETag", "Location", "Retry-After"],
+                allow_credentials=False,
+            ),
+            Middleware(OriginGate, allowed=settings.allowed_origins),
+        ],
+        exception_handlers={
+            ApiError: on_api_error,
+            HTTPException: _on_http_exception,
+            **unavailable,
+            Exception: _on_bug,
+        },
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_context(settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[Context]:
+    """Open the server's tools, schema and catalogue brought up to date, and close them afterwards."""
+    pool = await database.wait_until_ready(database_url, max_size=POOL_SIZE)
+    client = bus.connect(redis_url)
+    # A client of its own: a pool shared with publishers could keep the subscription waiting.
+    subscription = bus.connect(redis_url, max_connections=2)
+    queue = Queue(arq_pool(redis_url))
+    embedder = make_embedder(settings)
+    try:
+        await database.migrate(pool)
+        await load_catalogue(pool, embedder)
+        log = Log(pool)
+        yield Context(
+            settings=settings,
+            pool=pool,
+            redis=client,
+            log=log,
+            requests=Requests(pool),
+            bus=bus.Bus(client),
+            queue=queue,
+            hub=Hub(log, subscription, max_viewers=settings.max_viewers),
+            embedder=embedder,
+            library=Library(pool, embedder),
+        )
+    finally:
+        await embedder.close()
+        with contextlib.suppress(*bus.UNAVAILABLE):
+            await queue.close()
+            await client.aclose()
+            await subscription.aclose()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pool.close(), 2)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    """Answer what Starlette refuses (404, 405) in our one shape."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
+    message = {404: "There is nothing here.", 405: "This method is not allowed here."}
+    text = message.get(error.status_code, error.detail)
+    return ApiError(error.status_code, code, text, headers=error.headers).response()
+
+
+async def _on_unavailable(_request: Request, error: Exception) -> Response:
+    logger.warning("database unavailable", extra={"error": repr(error)})
+    message = "The database does not answer just now; try again."
+    return ApiError(503, "database_unavailable", message, headers={"Retry-After": "2"}).response()
+
+
+async def _on_bug(_request: Request, _error: Exception) -> Response:
+    return ApiError(500, "internal", "Something went wrong on our side.").response()
