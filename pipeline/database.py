@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias
@@ -45,7 +46,13 @@ class SchemaError(Exception):
 @cache
 def queries(name: str) -> Any:
     """Return the named queries of ``sql/{name}.sql``, each a coroutine function taking a connection."""
-    return aiosql.from_str(files("pipeline").joinpath(f"sql/{name}.sql").read_text("utf-8"), "asyncpg")
+    text = files("pipeline").joinpath(f"sql/{name}.sql").read_text("utf-8")
+    return aiosql.from_str(text, "asyncpg", mandatory_parameters=False)
+
+
+async def fetch_all(found: AsyncIterator[Any]) -> list[Any]:
+    """Return all rows of a named query that selects many; aiosql yields them one by one."""
+    return [row async for row in found]
 
 
 async def open_pool(url: str, *, max_size: int = 10) -> Pool:

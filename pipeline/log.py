@@ -23,7 +23,7 @@ import asyncpg
 from pipeline import course as machine
 from pipeline import events as ev
 from pipeline.course import State, Status, Task
-from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, queries
+from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.errors import LostCourse
 
 LEASE_S = 10.0
@@ -109,7 +109,9 @@ class Log:
     async def entries(self, course_id: str, after: int, limit: int = PAGE) -> list[Entry]:
         """Return at most `limit` entries with ``seq > after``, oldest first."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await self._sql.entries_after(conn, course_id=UUID(course_id), after=after, most=limit)
+            rows = await fetch_all(
+                self._sql.entries_after(conn, course_id=UUID(course_id), after=after, most=limit)
+            )
         return [entry(course_id, row) for row in rows]
 
     async def load(self, course_id: str) -> State:
@@ -124,7 +126,7 @@ class Log:
     async def last_seqs(self, course_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
         """Return (last seq, status) of each course that exists: one query for any number of them."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await self._sql.last_seqs(conn, course_ids=[UUID(c) for c in course_ids])
+            rows = await fetch_all(self._sql.last_seqs(conn, course_ids=[UUID(c) for c in course_ids]))
         return {str(row["course_id"]): (row["last_seq"], row["status"]) for row in rows}
 
     async def fold(self, conn: Any, course_id: str) -> State:
@@ -135,7 +137,9 @@ class Log:
         """
         log: list[ev.Event] = []
         while True:
-            rows = await self._sql.entries_after(conn, course_id=UUID(course_id), after=len(log), most=PAGE)
+            rows = await fetch_all(
+                self._sql.entries_after(conn, course_id=UUID(course_id), after=len(log), most=PAGE)
+            )
             log += [ev.event_from_message(machine.parse(row["message"])) for row in rows]
             if len(rows) < PAGE:
                 break
@@ -165,14 +169,15 @@ class Log:
     async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
         """Renew the leases of `claims` in one statement; return those that are lost."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await self._sql.renew(
-                conn,
-                course_ids=[UUID(c.course_id) for c in claims],
-                fences=[c.fence for c in claims],
-                lease_s=LEASE_S,
+            rows = await fetch_all(
+                self._sql.renew(
+                    conn,
+                    course_ids=[UUID(c.course_id) for c in claims],
+                    fences=[c.fence for c in claims],
+                    lease_s=LEASE_S,
+                )
             )
-        kept = {str(row["course_id"]) for row in rows}
-        return {c for c in claims if c.course_id not in kept}
+        return set(claims) - {Claim(str(row["course_id"]), row["fence"]) for row in rows}
 
     async def release(self, claim: Claim) -> None:
         """Give a course back unfinished, for another worker to take at once."""
@@ -267,24 +272,26 @@ async def write(
     last = chain[-1][0]
     halves = [machine.message_around_time(state, event) for state, event in chain]
     try:
-        rows = await sql.append(
-            conn,
-            course_id=UUID(at.course_id),
-            fence=at.fence,
-            status_before=at.status,
-            expected=at.last_seq,
-            fence_step=1 if new_fence else 0,
-            last_seq=last.seq,
-            status=last.status,
-            view=machine.compact(machine.status_view(last)),
-            query_vector=machine.compact(vector.values) if vector else None,
-            embedder=vector.model if vector else None,
-            seqs=[state.seq for state, _ in chain],
-            types=[event.type for _, event in chain],
-            tasks=[str(task) if task and i == 0 else None for i in range(len(chain))],
-            statuses=[state.status for state, _ in chain],
-            heads=[head for head, _ in halves],
-            tails=[tail for _, tail in halves],
+        rows = await fetch_all(
+            sql.append(
+                conn,
+                course_id=UUID(at.course_id),
+                fence=at.fence,
+                status_before=at.status,
+                expected=at.last_seq,
+                fence_step=1 if new_fence else 0,
+                last_seq=last.seq,
+                status=last.status,
+                view=machine.compact(machine.status_view(last)),
+                query_vector=machine.compact(vector.values) if vector else None,
+                embedder=vector.model if vector else None,
+                seqs=[state.seq for state, _ in chain],
+                types=[event.type for _, event in chain],
+                tasks=[str(task) if task and i == 0 else None for i in range(len(chain))],
+                statuses=[state.status for state, _ in chain],
+                heads=[head for head, _ in halves],
+                tails=[tail for _, tail in halves],
+            )
         )
     except asyncpg.UniqueViolationError as error:
         raise LostCourse(f"course {at.course_id} already has the result of {task}") from error

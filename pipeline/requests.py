@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from pipeline import course as machine
 from pipeline import events as ev
 from pipeline.course import State, Status
-from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, queries
+from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.log import Entry, Log, Position, Written, entry, write
 from pipeline.outline import Brief
 
@@ -231,12 +231,14 @@ class Requests:
         """Return the caller's courses, newest first, those older than `before` (time, id)."""
         at, course_id = before if before else (None, None)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await self._sql.newest(
-                conn,
-                caller=caller,
-                before_at=at,
-                before_id=UUID(course_id) if course_id else None,
-                most=limit,
+            rows = await fetch_all(
+                self._sql.newest(
+                    conn,
+                    caller=caller,
+                    before_at=at,
+                    before_id=UUID(course_id) if course_id else None,
+                    most=limit,
+                )
             )
         return [
             Listed(
@@ -259,8 +261,8 @@ class Requests:
                 raise NoSuchCourse(course_id)
             if row["status"] != Status.COMPLETE:
                 raise Unfinished(json.loads(row["view"]))
-            part_rows = await self._sql.parts_of(conn, course_id=key)
-            section_rows = await self._sql.sections_of(conn, course_id=key)
+            part_rows = await fetch_all(self._sql.parts_of(conn, course_id=key))
+            section_rows = await fetch_all(self._sql.sections_of(conn, course_id=key))
         sections = [json.loads(r["section"]) for r in section_rows]
         parts = [
             {**r, "sections": [s for s in sections if s["part_index"] == r["part_index"]]} for r in part_rows

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pipeline import database
 from pipeline.bus import UNAVAILABLE, Bus
-from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, queries
+from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.jobs import Queue
 from pipeline.requests import NoSuchCourse, Requests
 from pipeline.runner import Runner
@@ -53,7 +53,7 @@ class Sweep:
     async def once(self) -> None:
         """Hand on what is due now."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            due = await self._sql.due(conn, grace_s=GRACE_S, most=BATCH)
+            due = await fetch_all(self._sql.due(conn, grace_s=GRACE_S, most=BATCH))
             if time.monotonic() >= self._forget_at:
                 await self._sql.forget_idempotency_keys(conn)
                 self._forget_at = time.monotonic() + FORGET_EVERY_S

@@ -16,7 +16,6 @@ from types import FrameType
 import uvicorn
 
 from pipeline.backing import raise_fd_limit, urls_or_exit
-from pipeline.database import SchemaError
 from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError
 from server.app import create_app

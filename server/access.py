@@ -48,9 +48,7 @@ class OriginGate:
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" or (
-            scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-        ):
+        if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS):
             headers = Headers(scope=scope)
             origin = headers.get("origin")
             if origin is not None and not self._is_allowed(origin, headers.get("host", "")):
@@ -67,6 +65,9 @@ class OriginGate:
             await send({"type": "websocket.close", "code": 1008})  # before accept: uvicorn answers 403
             return
         refusal = ApiError(
-            403, "origin_not_allowed", "This page's origin is not in COURSECAST_ALLOWED_ORIGINS.", field="Origin"
+            403,
+            "origin_not_allowed",
+            "This page's origin is not in COURSECAST_ALLOWED_ORIGINS.",
+            field="Origin",
         )
         await refusal.response()(scope, receive, send)

@@ -37,9 +37,7 @@ async def create_course(request: Request) -> Response:
             idempotency_key=key,
         )
     except TooManyCourses as error:
-        raise ApiError(
-            429, "too_many_active_courses", f"{error}.", headers={"Retry-After": "10"}
-        ) from error
+        raise ApiError(429, "too_many_active_courses", f"{error}.", headers={"Retry-After": "10"}) from error
     except KeyReused as error:
         raise ApiError(422, "idempotency_key_reused", f"{error}.", field="Idempotency-Key") from error
     if created.entry is not None:
@@ -145,7 +143,9 @@ async def list_courses(request: Request) -> Response:
     ]
     last = rows[limit - 1] if len(rows) > limit else None
     next_cursor = _encode_cursor(last.created_at, last.course_id) if last else None
-    return JSON({"courses": courses, "next_cursor": next_cursor}, headers={"Cache-Control": "private, no-cache"})
+    return JSON(
+        {"courses": courses, "next_cursor": next_cursor}, headers={"Cache-Control": "private, no-cache"}
+    )
 
 
 def _encode_cursor(at: datetime, course_id: str) -> str:

@@ -48,8 +48,19 @@ class Viewer:
     The hub writes to it, its feed reads from it; both on the event loop, so no lock is needed.
     """
 
-    __slots__ = ("_wake", "blocked_at", "buffer", "course_id", "cursor", "drafts", "ended", "lagging",
-                 "leaving", "ping_due", "task")
+    __slots__ = (
+        "_wake",
+        "blocked_at",
+        "buffer",
+        "course_id",
+        "cursor",
+        "drafts",
+        "ended",
+        "lagging",
+        "leaving",
+        "ping_due",
+        "task",
+    )
 
     def __init__(self, course_id: str, cursor: int) -> None:
         self.course_id = course_id

@@ -98,7 +98,9 @@ async def _wait(tools: Context, course_id: str, after: int, wait_s: float) -> bo
     except Full as error:
         retry_after_s = random.randint(5, 15)
         raise ApiError(
-            503, "too_many_viewers", "Too many viewers are connected; poll without wait_s.",
+            503,
+            "too_many_viewers",
+            "Too many viewers are connected; poll without wait_s.",
             headers={"Retry-After": str(retry_after_s)},
         ) from error
     loop = asyncio.get_running_loop()
@@ -111,4 +113,3 @@ async def _wait(tools: Context, course_id: str, after: int, wait_s: float) -> bo
     finally:
         feed.close()
     return False
-

@@ -75,7 +75,7 @@ UPDATE courses AS c
 SET lease_until = now() + make_interval(secs => :lease_s::float8)
 FROM unnest(:course_ids::uuid[], :fences::bigint[]) AS mine(course_id, fence)
 WHERE c.course_id = mine.course_id AND c.fence = mine.fence AND c.status = 'processing'
-RETURNING c.course_id;
+RETURNING c.course_id, c.fence;
 
 -- name: release!
 -- Give a course back unharmed: the next sweep hands it on at once, and this claim does not count as a crash.
