@@ -87,4 +87,6 @@ async def _listen(socket: WebSocket) -> None:
         if isinstance(asked, dict) and asked.get("type") == "ping":
             await socket.send_text('{"event":"pong"}')
         else:
-            await socket.send_text('{"event":"error","error":"only {\\"type\\":\\"ping\\"} is understood here"}')
+            await socket.send_text(
+                '{"event":"error","error":"only {\\"type\\":\\"ping\\"} is understood here"}'
+            )
