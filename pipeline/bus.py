@@ -31,6 +31,7 @@ SOCKET_TIMEOUT_S = 1.0
 PUBLISH_TIMEOUT_S = 0.25
 POLL_S = 1.0
 PING_EVERY_S = 5.0
+RECONNECT_S = (0.05, 1.0)
 _PREFIX = b"coursecast:"
 
 UNAVAILABLE: tuple[type[BaseException], ...] = (RedisError, OSError, TimeoutError)
@@ -54,7 +55,7 @@ class Draft:
 
 def connect(url: str, *, max_connections: int = 20) -> redis.Redis:
     """Return a client with timeouts on every socket operation; it connects when first used."""
-    return redis.Redis(connection_pool=connection_pool(url, max_connections=max_connections))
+    return redis.Redis.from_pool(connection_pool(url, max_connections=max_connections))
 
 
 def connection_pool(url: str, *, max_connections: int = 20) -> redis.ConnectionPool:
@@ -151,33 +152,29 @@ class Subscriber:
 
     async def run(self) -> None:
         """Keep the subscription alive until cancelled, through any number of lost connections."""
-        wait_s = 0.05
+        shortest_s, longest_s = RECONNECT_S
+        wait_s = shortest_s
         while True:
             try:
                 await self._session()
-                wait_s = 0.05
-            except UNAVAILABLE as error:
+            except* UNAVAILABLE as lost:
                 if self.connected:
-                    logger.warning("subscription lost", extra={"error": repr(error)})
-                    wait_s = 0.05
-                self.connected = False
-                await asyncio.sleep(wait_s)  # a backoff: there is no event for "Redis is back"
-                wait_s = min(1.0, wait_s * 2)
+                    logger.warning("subscription lost", extra={"error": repr(lost.exceptions[0])})
+                    wait_s = shortest_s
+            self.connected = False
+            await asyncio.sleep(wait_s)  # a backoff: there is no event for "Redis is back"
+            wait_s = min(longest_s, wait_s * 2)
 
     async def _session(self) -> None:
+        """Live with one connection until it is lost; raises why, as a group."""
         pubsub = self._client.pubsub()
         self._asked = set()
         try:
             await pubsub.connect()  # type: ignore[no-untyped-call]
             self.connected = True
-            reader = asyncio.create_task(self._read(pubsub))
-            writer = asyncio.create_task(self._write(pubsub))
-            done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (reader, writer):
-                task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-            for task in done:
-                task.result()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(pubsub))
+                group.create_task(self._write(pubsub))
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 

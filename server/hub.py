@@ -78,7 +78,9 @@ class Viewer:
         self._wake = asyncio.Event()
 
     def offer(self, frame: EntryFrame) -> None:
-        """Take the next entry, or note that there is a gap."""
+        """Take the next entry, or note that there is a gap; one who lags will read it from the log."""
+        if self.lagging:
+            return
         seq = frame.entry.seq
         last = self.buffer[-1].entry.seq if self.buffer else None
         if last is not None and seq != last + 1:

@@ -1,0 +1,306 @@
+"""Hub and feed on a real log and a real Redis: every viewer gets every entry once, in order, whatever is lost."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import redis.asyncio as redis
+
+from pipeline import course as machine
+from pipeline.bus import Bus, Draft, connect
+from pipeline.course import State, Task
+from pipeline.database import Pool, migrate, open_pool
+from pipeline.log import Claim, Entry, Log
+from pipeline.requests import Requests
+from server.feed import Feed, NoSuchCourse, Over
+from server.frames import Frame
+from server.hub import BUFFER, Full, Hub
+from tests.integration.test_log import claim_of, create
+from tests.unit.test_course import result_of
+
+TIMEOUT_S = 10
+PARTS = 120
+
+
+@dataclass
+class House:
+    """A log, a bus and a hub, and one course in the making."""
+
+    log: Log
+    requests: Requests
+    bus: Bus
+    hub: Hub
+    client: redis.Redis
+
+    async def course(self) -> "Course":
+        course_id = await create(self.requests)
+        claim, state = await claim_of(self.log, course_id)
+        return Course(self, course_id, claim, state)
+
+
+class Course:
+    """A course whose events the test appends, publishing them or not."""
+
+    def __init__(self, house: House, course_id: str, claim: Claim, state: State) -> None:
+        self.house, self.course_id, self.claim, self.state = house, course_id, claim, state
+
+    async def step(self, *, publish: bool = True) -> tuple[Entry, ...]:
+        (task, *_) = machine.pending(self.state)
+        event = result_of(task, self.state, PARTS)
+        written = await self.house.log.append(self.claim, self.state, event, task=task)
+        self.state = written.state
+        if publish:
+            await self.house.bus.publish(written.entries)
+        return written.entries
+
+    async def to_part(self, count: int, *, publish: bool = True) -> None:
+        while len(self.state.sections) < count:
+            await self.step(publish=publish)
+
+    async def cancel(self) -> None:
+        await self.house.bus.publish(await self.house.requests.cancel(self.course_id))
+
+    async def open(self, cursor: int | str = 0) -> "Reader":
+        return Reader(await Feed.open(self.house.log, self.house.hub, self.course_id, cursor))
+
+    async def logged(self) -> list[bytes]:
+        entries: list[Entry] = []
+        while page := await self.house.log.entries(self.course_id, len(entries)):
+            entries += page
+        return [entry.message for entry in entries]
+
+
+class Reader:
+    """A viewer of the test: collects what its feed gives."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.frames: list[Frame] = []
+
+    async def until(self, seq: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while not any(frame.seq == seq for frame in self.frames):
+                self.frames += await self.feed.next()
+
+    async def until_end(self) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while not self.feed.over:
+                self.frames += await self.feed.next()
+
+    @property
+    def messages(self) -> list[bytes]:
+        return [frame.data for frame in self.frames if frame.event == "update"]
+
+    @property
+    def events(self) -> list[str]:
+        return [frame.event for frame in self.frames]
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(database_url)
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def house(pool: Pool, redis_url: str) -> AsyncIterator[House]:
+    client, subscription = connect(redis_url), connect(redis_url, max_connections=2)
+    log = Log(pool)
+    hub = Hub(log, subscription, max_viewers=50)
+    running = asyncio.create_task(hub.run())
+    yield House(log, Requests(pool), Bus(client), hub, client)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await client.aclose()
+    await subscription.aclose()
+
+
+async def test_replay_then_follow_equals_the_log(house: House) -> None:
+    course = await house.course()
+    await course.to_part(2)
+    early = await course.open()
+    await early.until(course.state.seq)
+    await course.to_part(5)
+    late = await course.open(course.state.seq - 2)
+    await course.cancel()
+    await asyncio.gather(early.until_end(), late.until_end())
+    logged = await course.logged()
+    assert early.messages == logged
+    assert late.messages == logged[-3:]
+    assert early.events[-1] == late.events[-1] == "end"
+    assert json.loads(early.frames[-1].data) == {
+        "course_id": course.course_id,
+        "seq": len(logged),
+        "status": "error",
+    }
+
+
+async def test_nothing_is_lost_when_no_message_ever_arrives(house: House) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+    await course.to_part(3, publish=False)
+    await house.requests.cancel(course.course_id)
+    await reader.until_end()
+    assert reader.messages == await course.logged()
+
+
+async def test_a_gap_is_filled_from_the_log(house: House) -> None:
+    course = await house.course()
+    first, second = await course.open(), await course.open()
+    await asyncio.gather(first.until(1), second.until(1))
+    await course.to_part(4, publish=False)
+    (last, *_) = await course.step()
+    await asyncio.gather(first.until(last.seq), second.until(last.seq))
+    logged = await course.logged()
+    assert first.messages == second.messages == logged
+
+
+async def test_one_who_falls_behind_loses_its_buffer_and_not_its_place(house: House) -> None:
+    course = await house.course()
+    slow, quick = await course.open(), await course.open()
+    await asyncio.gather(slow.until(1), quick.until(1))
+    await course.to_part(BUFFER + 20)
+    await quick.until(course.state.seq)
+    assert slow.feed._viewer.lagging
+    assert not slow.feed._viewer.buffer
+    await course.cancel()
+    await asyncio.gather(slow.until_end(), quick.until_end())
+    assert slow.messages == quick.messages == await course.logged()
+
+
+async def test_events_published_while_the_viewer_joins_are_not_lost(house: House) -> None:
+    course = await house.course()
+
+    async def write() -> None:
+        await course.to_part(60)
+        await course.cancel()
+
+    async def watch(delay_steps: int) -> Reader:
+        for _ in range(delay_steps):
+            await asyncio.sleep(0)  # let the writer get a little further
+        reader = await course.open()
+        await reader.until_end()
+        return reader
+
+    _, *readers = await asyncio.gather(write(), *(watch(n * 7) for n in range(30)))
+    logged = await course.logged()
+    for reader in readers:
+        assert reader.messages == logged
+
+
+async def test_a_lost_subscription_loses_nothing(house: House) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+    for _ in range(5):
+        await course.step()
+        await house.client.client_kill_filter(_type="pubsub")
+        await course.step()
+    await course.cancel()
+    await reader.until_end()
+    assert reader.messages == await course.logged()
+
+
+async def test_the_end_is_not_told_of_a_course_that_was_resumed(house: House) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+    cancelled = await house.requests.cancel(course.course_id)
+    resumed = await house.requests.retry(course.course_id)
+    await house.bus.publish([*cancelled, *resumed.entries])
+    await reader.until(resumed.entries[-1].seq)
+    assert not reader.feed.over
+    assert "end" not in reader.events
+
+
+async def test_cursors_that_cannot_be_start_over(house: House) -> None:
+    course = await house.course()
+    await course.to_part(1)
+    for cursor in (99, "abc"):
+        reader = await course.open(cursor)
+        await reader.until(course.state.seq)
+        assert reader.events[0] == "reset"
+        assert json.loads(reader.frames[0].data) == {
+            "course_id": course.course_id,
+            "after": cursor,
+            "seq": course.state.seq,
+        }
+        assert reader.messages == await course.logged()
+
+
+async def test_one_who_has_everything_is_told_so(house: House) -> None:
+    course = await house.course()
+    await course.cancel()
+    with pytest.raises(Over):
+        await course.open(2)
+    with pytest.raises(NoSuchCourse):
+        await Feed.open(house.log, house.hub, "00000000-0000-4000-8000-000000000000", 0)
+
+
+async def test_drafts_come_newest_of_each_task_and_never_backwards(house: House) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+
+    def draft(task: str, fence: int, n: int) -> Draft:
+        return Draft(course.course_id, task, fence, n, b'{"n":%d}' % n)
+
+    await house.bus.publish([draft("parts", 2, 4), draft("parts", 2, 3), draft("parts", 1, 9), draft("parts", 2, 5)])
+    async with asyncio.timeout(TIMEOUT_S):
+        while not any(frame.data == b'{"n":5}' for frame in reader.frames):
+            reader.frames += await reader.feed.next()
+    numbers = [json.loads(frame.data)["n"] for frame in reader.frames if frame.event == "draft"]
+    assert numbers == sorted(numbers)
+    assert set(numbers) <= {4, 5}
+
+
+async def test_those_who_leave_leave_nothing(house: House) -> None:
+    course = await house.course()
+    readers = [await course.open() for _ in range(50)]
+    assert house.hub.viewers == 50
+    with pytest.raises(Full):
+        await course.open()
+    for reader in readers:
+        reader.feed.close()
+        reader.feed.close()
+    assert house.hub.viewers == 0
+    assert not house.hub._watches
+
+
+async def test_a_drain_lets_everybody_go(house: House) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+    house.hub.drain()
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await reader.feed.next() == []
+    assert reader.feed.leaving
+    assert (await course.open(1)).feed.leaving  # one who comes too late is sent on at once
+
+
+async def test_without_redis_viewers_still_get_everything(pool: Pool) -> None:
+    nowhere = "redis://127.0.0.1:1/0"
+    subscription, client = connect(nowhere, max_connections=2), connect(nowhere)
+    log = Log(pool)
+    hub = Hub(log, subscription, max_viewers=5)
+    running = asyncio.create_task(hub.run())
+    course = await House(log, Requests(pool), Bus(client), hub, client).course()
+    reader = await course.open()
+    await reader.until(1)
+    await course.to_part(2)
+    await course.cancel()
+    await reader.until_end()
+    assert reader.messages == await course.logged()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await client.aclose()
+    await subscription.aclose()
+
+
+def test_task_names_are_the_wires() -> None:
+    assert str(Task("sections", 2)) == "sections:2"
