@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 LIST_LIMIT = 20
 
 
+async def collection(request: Request) -> Response:
+    """``/courses``: one route for both methods, so that a 405 names both."""
+    return await (create_course if request.method == "POST" else list_courses)(request)
+
+
 async def create_course(request: Request) -> Response:
     """``POST /courses``: durable before it is answered; 202 also while Redis is away."""
     tools = context(request)

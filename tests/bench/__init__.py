@@ -1,1 +1,1 @@
-"""Measurements: ``make bench`` writes docs/benchmarks.md. Timing is reported here, never asserted in a test."""
+"""Measurements: ``make bench`` writes docs/benchmarks.md. Timing is reported, never asserted in a test."""

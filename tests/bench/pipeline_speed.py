@@ -52,8 +52,8 @@ async def measure(house: RunningHouse, *, courses: int) -> Table:
     peer = await _peer(house.settings.redis_url, jobs=max(20, courses // 4))
     table = Table(
         "The pipeline",
-        f"{courses} two-hour courses by the `library` author, one after another, over HTTP; times from the log's "
-        "own `at` (database clock). The peer is arq with its default poll delay.",
+        f"{courses} two-hour courses by the `library` author, one after another, over HTTP; times from the "
+        "log's own `at` (database clock). The peer is arq with its default poll delay.",
         ("what", "median", "p95", "max", "target", "met"),
     )
     ratio = percentile(first, 95) / percentile(peer, 95)
@@ -121,7 +121,7 @@ async def _peer(redis_url: str, *, jobs: int) -> list[float]:
             await client.enqueue_job("note", _queue_name=PEER_QUEUE)
             waits.append(await asyncio.wait_for(started.get(), 10) - began)
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(running, *worker.tasks.values(), return_exceptions=True)
     return waits
 
 

@@ -53,12 +53,14 @@ def spread(values: Sequence[float]) -> tuple[str, str, str]:
 def write(page: str, title: str, tables: Sequence[Table], command: str) -> None:
     """Write the page."""
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    python = platform.python_version()
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {python}"
     head = [
         f"# {title}",
         "",
-        f"Written by `{command}` on {at} UTC ({machine}). Machines are shared and noisy: the ratios count, taken",
-        "within one run; absolute times do not travel. Run the command to repeat all of it.",
+        f"Written by `{command}` on {at} UTC ({machine}). Machines are shared and noisy: the ratios count,",
+        "taken within one run; absolute times do not travel. Run the command to repeat all of it.",
         "",
     ]
-    (DOCS / page).write_text("\n".join(head) + "\n" + "\n\n".join(table.markdown() for table in tables) + "\n")
+    body = "\n\n".join(table.markdown() for table in tables)
+    (DOCS / page).write_text("\n".join(head) + f"\n{body}\n")

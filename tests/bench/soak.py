@@ -30,9 +30,9 @@ async def measure(house: RunningHouse, *, courses: int) -> Table:
     lengths = [len(log) for log in logs]
     table = Table(
         "Many courses at once",
-        f"{courses} courses of {', '.join(f'{h:g}' for h in HOURS)} hours by the `library` author, posted over "
-        f"{CONNECTIONS} connections to one server, run by one worker. Every log is read back whole and checked: "
-        "numbers without gap, each result once, percent never falling.",
+        f"{courses} courses of {', '.join(f'{h:g}' for h in HOURS)} hours by the `library` author, posted "
+        f"over {CONNECTIONS} connections to one server, run by one worker. Every log is read back whole and "
+        "checked: numbers without gap, each result once, percent never falling.",
         ("what", "figure"),
     )
     table.add("courses complete", f"{outcomes.count('course_stored')} of {courses}")

@@ -2,75 +2,20 @@
 
 import asyncio
 import json
-import subprocess
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import redis.asyncio as redis
 
-from pipeline.backing.redis import find_server
 from pipeline.settings import Settings
 from tests.journeys import log_until_over, start
 from tests.openai_server import OpenAIServer
-from tests.processes import free_port, run_web, run_worker
+from tests.own_servers import OwnRedis
+from tests.processes import run_web, run_worker
 
 SEEN_WITHIN_S = 2.5
 """The reconcile's two seconds, and the query."""
-
-
-class OwnRedis:
-    """A Redis of this test's own, over TCP, to stop and start."""
-
-    def __init__(self, binary: Path, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = [
-            str(binary),
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-            str(folder),
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        async with redis.Redis.from_url(self.url) as client:
-            while True:
-                try:
-                    await client.ping()
-                    return
-                except redis.ConnectionError:
-                    assert time.monotonic() < deadline
-                    await asyncio.sleep(0.02)  # nothing tells when another process listens
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    async def flush(self) -> None:
-        async with redis.Redis.from_url(self.url) as client:
-            await client.flushall()
-
-
-@pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
-    server = OwnRedis(Path(await find_server()), tmp_path)
-    await server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

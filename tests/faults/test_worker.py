@@ -1,4 +1,4 @@
-"""Workers die, hang and come back; callers cancel. The log stays whole, and no finished model call is paid twice.
+"""Workers die, hang and come back; callers cancel. The log stays whole, no finished model call is paid twice.
 
 The author is a language model at 1.5 s a call (a real server over HTTP), so that there is time to interrupt.
 """
@@ -120,9 +120,8 @@ async def test_sigterm_hands_the_courses_on_at_once(
 async def test_transient_failures_are_cured_and_permanent_ones_wait_for_a_person(
     http: httpx2.AsyncClient, model_settings: Settings, slow_model: OpenAIServer
 ) -> None:
-    await slow_model.configure(
-        delay_s=0.05, fail_next=[{"kind": "status", "status": 500, "task": "sections:0"}, {"kind": "cut_stream", "task": "review"}]
-    )  # fmt: skip
+    away, cut = {"status": 500, "task": "sections:0"}, {"kind": "cut_stream", "task": "review"}
+    await slow_model.configure(delay_s=0.05, fail_next=[away, cut])
     with run_worker(model_settings):
         course_id = await start(http)
         assert (await log_until_over(http, course_id))[-1]["type"] == "course_stored"

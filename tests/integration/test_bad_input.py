@@ -29,6 +29,10 @@ def refusal(response: httpx2.Response, status: int) -> dict[str, Any]:
     return dict(error)
 
 
+def preferring(**preferences: str) -> bytes:
+    return json.dumps({"query": "DCF", "preferences": preferences}).encode()
+
+
 BODIES = [
     (b"", "body"),
     (b'{"query":', "body"),
@@ -66,8 +70,8 @@ BODIES = [
     (b'{"query":"DCF","preferences":{"depth":"abyssal"}}', "preferences.depth"),
     (b'{"query":"DCF","preferences":{"pace":3}}', "preferences.pace"),
     (b'{"query":"DCF","preferences":{"colour":"red"}}', "preferences.colour"),
-    (json.dumps({"query": "DCF", "preferences": {"presentation_style": "x" * 501}}).encode(), "preferences.presentation_style"),
-    (json.dumps({"query": "DCF", "preferences": {"additional_notes": "x" * 2_001}}).encode(), "preferences.additional_notes"),
+    (preferring(presentation_style="x" * 501), "preferences.presentation_style"),
+    (preferring(additional_notes="x" * 2_001), "preferences.additional_notes"),
     (b'{"query":"DCF","preferences":{"additional_notes":"a\\u0000"}}', "preferences.additional_notes"),
     (b'{"query":"DCF","preferences":{"additional_notes":"\\udfff"}}', "preferences.additional_notes"),
     (b'{"query":"DCF","hour":2}', "hour"),

@@ -87,7 +87,9 @@ async def test_what_is_published_after_the_confirmation_arrives_in_order(
     assert [await heard.item() for _ in sent] == sent
 
 
-async def test_only_followed_courses_are_heard(client: redis.Redis, subscriber: Subscriber, heard: Heard) -> None:
+async def test_only_followed_courses_are_heard(
+    client: redis.Redis, subscriber: Subscriber, heard: Heard
+) -> None:
     followed, left, other = (str(uuid4()) for _ in range(3))
     subscriber.follow(followed)
     subscriber.follow(left)

@@ -250,7 +250,9 @@ async def test_drafts_come_newest_of_each_task_and_never_backwards(house: House)
     def draft(task: str, fence: int, n: int) -> Draft:
         return Draft(course.course_id, task, fence, n, b'{"n":%d}' % n)
 
-    await house.bus.publish([draft("parts", 2, 4), draft("parts", 2, 3), draft("parts", 1, 9), draft("parts", 2, 5)])
+    await house.bus.publish(
+        [draft("parts", 2, 4), draft("parts", 2, 3), draft("parts", 1, 9), draft("parts", 2, 5)]
+    )
     async with asyncio.timeout(TIMEOUT_S):
         while not any(frame.data == b'{"n":5}' for frame in reader.frames):
             reader.frames += await reader.feed.next()

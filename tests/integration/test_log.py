@@ -67,7 +67,9 @@ async def claim_of(log: Log, course_id: str) -> tuple[Claim, State]:
 
 
 async def expire_lease(pool: Pool, course_id: str) -> None:
-    await pool.execute("UPDATE courses SET lease_until = now() - interval '1 second' WHERE course_id = $1", course_id)
+    await pool.execute(
+        "UPDATE courses SET lease_until = now() - interval '1 second' WHERE course_id = $1", course_id
+    )
 
 
 async def test_a_request_is_durable_with_its_first_event(log: Log, requests: Requests) -> None:
@@ -143,7 +145,9 @@ async def test_an_append_with_an_old_view_of_the_log_writes_nothing(log: Log, re
     assert (await log.load(course_id)).seq == written.state.seq == 2
 
 
-async def test_the_next_run_finds_the_vector_and_the_checkpoint(log: Log, requests: Requests, pool: Pool) -> None:
+async def test_the_next_run_finds_the_vector_and_the_checkpoint(
+    log: Log, requests: Requests, pool: Pool
+) -> None:
     course_id = await create(requests)
     claim, state = await claim_of(log, course_id)
     await run_on(log, claim, state, until="sections:1")
