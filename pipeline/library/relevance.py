@@ -1,0 +1,141 @@
+"""How relevant a chapter is, and which of them a course may be written from. Pure functions.
+
+The score is a logistic regression on three measures of closeness between question and chapter, fitted on the
+judged queries of ``tests/integration/queries.json``: for each query the best chapter, and whether the
+library covers it. So 0.5 is where a query is as likely to be covered as not. ``tests/bench/relevance.py``
+fits it again and reports how often it errs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import NoRelevantBooks
+from pipeline.outline import FoundBook, FoundChapter, reading_minutes
+
+WEIGHT_COSINE = 4.9
+WEIGHT_SECTION_COSINE = 3.59
+WEIGHT_COVERAGE = 5.81
+BIAS = -7.67
+ENOUGH_WEIGHT = 15.0
+"""Words of a question that count in full, as the sum of their weights (some three rare words): a long
+question names more than one chapter can hold."""
+
+ACCEPTED = 0.5
+"""The least score of a best chapter: below, the library is not about the question."""
+RELEVANT = 0.3
+"""The least score of further chapters."""
+RELATED = 0.05
+"""The least score of chapters that fill long courses, only in books with a chapter that is accepted."""
+
+READING_FACTOR = 2.0
+"""Reading offered to the author, as a multiple of the time asked for: it chooses sections from it."""
+LEAST_CHAPTERS = 4
+MOST_CHAPTERS = 60
+MOST_BOOKS = 12
+NEAREST_BOOKS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How close a chapter is to a question, in three ways."""
+
+    cosine: float
+    """Of the question's vector and the chapter's, -1 to 1."""
+    section_cosine: float
+    """Of the question's vector and that of the chapter's nearest section, -1 to 1."""
+    coverage: float
+    """Weighted share of the question's words that the chapter has, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A chapter that the search found."""
+
+    book_id: str
+    book_title: str
+    number: int
+    title: str
+    words: int
+    evidence: Evidence
+    score: float
+    """Relevance, 0 to 1."""
+
+
+def score(evidence: Evidence) -> float:
+    """Return the relevance of a chapter, 0 to 1."""
+    z = (
+        WEIGHT_COSINE * evidence.cosine
+        + WEIGHT_SECTION_COSINE * evidence.section_cosine
+        + WEIGHT_COVERAGE * evidence.coverage
+        + BIAS
+    )
+    return 1.0 / (1.0 + math.exp(-z))
+
+
+def choose(query: str, hits: Sequence[Hit], budget_minutes: int) -> tuple[FoundBook, ...]:
+    """Return what a course of `budget_minutes` may be written from: books, best first, each with chapters.
+
+    Args:
+        query: for the message of the refusal.
+        hits: best first.
+        budget_minutes: more minutes, more chapters.
+
+    Raises:
+        NoRelevantBooks: the best chapter is not accepted; the message names the nearest books.
+    """
+    if not hits or hits[0].score < ACCEPTED:
+        raise NoRelevantBooks(refusal(query, hits))
+    return _by_book(_enough(hits, budget_minutes * READING_FACTOR))
+
+
+def _enough(hits: Sequence[Hit], wanted_minutes: float) -> list[Hit]:
+    home = {hit.book_id for hit in hits if hit.score >= ACCEPTED}
+    chosen: list[Hit] = []
+    books: set[str] = set()
+    minutes = 0
+    for hit in hits:
+        if len(chosen) == MOST_CHAPTERS or (len(chosen) >= LEAST_CHAPTERS and minutes >= wanted_minutes):
+            break
+        fits = hit.score >= RELEVANT or (
+            hit.score >= RELATED and hit.book_id in home and minutes < wanted_minutes
+        )
+        if not fits or (hit.book_id not in books and len(books) == MOST_BOOKS):
+            continue
+        chosen.append(hit)
+        books.add(hit.book_id)
+        minutes += reading_minutes(hit.words)
+    return chosen
+
+
+def _by_book(hits: Sequence[Hit]) -> tuple[FoundBook, ...]:
+    shelves: dict[str, list[Hit]] = {}  # hits come best first, so books do too
+    for hit in hits:
+        shelves.setdefault(hit.book_id, []).append(hit)
+    return tuple(
+        FoundBook(
+            book_id=book_id,
+            book_title=shelf[0].book_title,
+            score=shelf[0].score,
+            chapters=tuple(
+                FoundChapter(chapter_number=hit.number, chapter_title=hit.title, score=hit.score)
+                for hit in shelf
+            ),
+        )
+        for book_id, shelf in shelves.items()
+    )
+
+
+def refusal(query: str, hits: Sequence[Hit]) -> str:
+    """Return why there is no course, for the learner, with the books that come nearest."""
+    asked = " ".join(query.split())
+    shown = asked if len(asked) <= 80 else f"{asked[:79].rstrip()}…"
+    nearest_titles = dict.fromkeys(hit.book_title for hit in hits if hit.score > 0)
+    titles = [f"“{title}”" for title in nearest_titles][:NEAREST_BOOKS]
+    answer = f"The library has no book about “{shown}”."
+    if not titles:
+        return answer
+    nearest = " and ".join([", ".join(titles[:-1]), titles[-1]]) if len(titles) > 1 else titles[0]
+    return f"{answer} The nearest it has: {nearest}."

@@ -1,0 +1,169 @@
+-- The library. Vectors are unit vectors, so the inner product is the cosine (pgvector's <#> is its negative).
+
+-- name: unlock_library$
+SELECT pg_advisory_unlock(:key::bigint);
+
+-- name: is_loaded$
+SELECT EXISTS (SELECT FROM library_loads WHERE model = :model AND catalogue = :catalogue);
+
+-- name: stored_books
+SELECT book_id, hash, origin FROM books;
+
+-- name: remove_books!
+DELETE FROM books WHERE book_id = ANY(:book_ids::text[]);
+
+-- name: store_book!
+-- A whole book from its JSON, with its chapters and sections.
+WITH facts AS (
+    SELECT :book::json AS book
+), stored AS (
+    INSERT INTO books (book_id, origin, hash, title, authors, licence, url, language, subjects, level)
+    SELECT b.id, :origin::text, :hash::text, b.title, coalesce(b.authors, '{}'), coalesce(b.licence, ''),
+           coalesce(b.url, ''), coalesce(b.language, 'en'), coalesce(b.subjects, '{}'), coalesce(b.level, '')
+    FROM facts, json_to_record(book) AS b(id text, title text, authors text[], licence text, url text,
+                                          language text, subjects text[], level text)
+), chapters AS (
+    INSERT INTO book_chapters (book_id, number, title, summary, key_concepts, terms, words, url,
+                               section_titles, book_words)
+    SELECT book ->> 'id', c.number, c.title, coalesce(c.summary, ''), coalesce(c.key_concepts, '{}'),
+           coalesce(c.terms, '{}'), coalesce(c.words, 0), coalesce(c.url, ''),
+           ARRAY(SELECT s ->> 'title' FROM json_array_elements(c.sections) AS s),
+           concat_ws(' · ', book ->> 'title', (SELECT string_agg(subject, ' · ')
+                                               FROM json_array_elements_text(book -> 'subjects') AS subject))
+    FROM facts, json_to_recordset(book -> 'chapters') AS c(number integer, title text, summary text,
+        key_concepts text[], terms text[], words integer, url text, sections json)
+    RETURNING chapter_id, number
+)
+INSERT INTO book_sections (chapter_id, index, title, words)
+SELECT chapters.chapter_id, s.position - 1, s.section ->> 'title', coalesce((s.section ->> 'words')::integer, 0)
+FROM facts, json_array_elements(book -> 'chapters') AS c,
+     json_array_elements(c -> 'sections') WITH ORDINALITY AS s(section, position), chapters
+WHERE chapters.number = (c ->> 'number')::integer;
+
+-- name: forget_lexemes!
+DELETE FROM library_lexemes;
+
+-- name: count_lexemes!
+INSERT INTO library_lexemes (lexeme, chapters)
+SELECT word, ndoc FROM ts_stat('SELECT lexemes FROM book_chapters')
+UNION ALL SELECT '', count(*) FROM book_chapters;
+
+-- name: chapters_without_vector
+SELECT c.chapter_id, c.title, c.summary, c.key_concepts, c.section_titles, b.title AS book_title
+FROM book_chapters AS c JOIN books AS b USING (book_id)
+WHERE NOT EXISTS (SELECT FROM chapter_vectors AS v WHERE v.model = :model AND v.chapter_id = c.chapter_id)
+ORDER BY c.chapter_id LIMIT :most;
+
+-- name: sections_without_vector
+SELECT s.chapter_id, s.index, s.title, c.title AS chapter_title
+FROM book_sections AS s JOIN book_chapters AS c USING (chapter_id)
+WHERE NOT EXISTS (SELECT FROM section_vectors AS v
+                  WHERE v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index)
+ORDER BY s.chapter_id, s.index LIMIT :most;
+
+-- name: store_chapter_vectors!
+-- `:numbers` is all vectors one after another.
+INSERT INTO chapter_vectors (model, chapter_id, embedding)
+SELECT :model::text, v.chapter_id,
+       ((:numbers::real[])[(v.position - 1) * :dimensions::bigint + 1 : v.position * :dimensions::bigint])::vector
+FROM unnest(:chapter_ids::bigint[]) WITH ORDINALITY AS v(chapter_id, position)
+ON CONFLICT DO NOTHING;
+
+-- name: store_section_vectors!
+INSERT INTO section_vectors (model, chapter_id, index, embedding)
+SELECT :model::text, v.chapter_id, v.index,
+       ((:numbers::real[])[(v.position - 1) * :dimensions::bigint + 1 : v.position * :dimensions::bigint])::vector
+FROM unnest(:chapter_ids::bigint[], :indexes::integer[]) WITH ORDINALITY AS v(chapter_id, index, position)
+ON CONFLICT DO NOTHING;
+
+-- name: mark_stale!
+-- The books changed: whoever has vectors of another model has to look again.
+DELETE FROM library_loads;
+
+-- name: analyze#
+-- So that the first searches are planned for tables that are full.
+ANALYZE books, book_chapters, book_sections, chapter_vectors, section_vectors, library_lexemes;
+
+-- name: mark_loaded!
+INSERT INTO library_loads (model, catalogue) VALUES (:model, :catalogue)
+ON CONFLICT (model) DO UPDATE SET catalogue = excluded.catalogue, loaded_at = now();
+
+-- name: search
+-- Chapters about a question. Three rankings (chapter vectors, section vectors, words) give candidates, fused
+-- by reciprocal rank (Cormack et al. 2009). Each comes with what its score is made of: the cosine to the
+-- chapter and to its nearest section, and `coverage`, the share of the question's words that occur in the
+-- chapter, rare words counting more (inverse document frequency).
+WITH question AS MATERIALIZED (
+    SELECT :vector::real[]::vector AS embedding
+), word AS MATERIALIZED (
+    SELECT library_word(asked.lexeme) AS word,
+           ln((everything.chapters + 1) / (coalesce(known.chapters, 0) + 0.5)) AS weight
+    FROM (SELECT lexeme FROM unnest(to_tsvector('english', :words::text))
+          ORDER BY length(lexeme) DESC, lexeme LIMIT :most_words) AS asked
+    LEFT JOIN library_lexemes AS known USING (lexeme)
+    CROSS JOIN (SELECT chapters FROM library_lexemes WHERE lexeme = '') AS everything
+), any_word AS MATERIALIZED (
+    SELECT string_agg(word::text, ' | ')::tsquery AS word, least(sum(weight), :enough_weight::float8) AS weight
+    FROM word
+), near_chapters AS (
+    SELECT chapter_id, row_number() OVER (ORDER BY distance, chapter_id) AS place
+    FROM (SELECT chapter_id, embedding <#> (SELECT embedding FROM question) AS distance
+          FROM chapter_vectors WHERE model = :model ORDER BY distance LIMIT :most) AS nearest
+), near_sections AS (
+    SELECT chapter_id, row_number() OVER (ORDER BY min(distance), chapter_id) AS place
+    FROM (SELECT chapter_id, embedding <#> (SELECT embedding FROM question) AS distance
+          FROM section_vectors WHERE model = :model ORDER BY distance LIMIT :most) AS nearest
+    GROUP BY chapter_id
+), with_words AS (
+    SELECT chapter_id, row_number() OVER (ORDER BY weight DESC, rank DESC, chapter_id) AS place
+    FROM (SELECT c.chapter_id, sum(word.weight) AS weight, max(ts_rank(c.lexemes, any_word.word)) AS rank
+          FROM any_word JOIN book_chapters AS c ON c.lexemes @@ any_word.word
+               JOIN word ON c.lexemes @@ word.word
+          GROUP BY c.chapter_id ORDER BY weight DESC, rank DESC LIMIT :most) AS best
+), candidates AS (
+    SELECT chapter_id
+    FROM (TABLE near_chapters UNION ALL TABLE near_sections UNION ALL TABLE with_words) AS ranked
+    GROUP BY chapter_id ORDER BY sum(1.0 / (60 + place)) DESC, chapter_id LIMIT :most
+)
+SELECT c.chapter_id, c.book_id, c.number, c.title, c.words, b.title AS book_title,
+       -(v.embedding <#> (SELECT embedding FROM question)) AS cosine,
+       (SELECT -min(s.embedding <#> (SELECT embedding FROM question)) FROM section_vectors AS s
+        WHERE s.model = :model AND s.chapter_id = c.chapter_id) AS section_cosine,
+       (SELECT sum(word.weight) FROM word WHERE c.lexemes @@ word.word)::float8
+           / (SELECT nullif(weight, 0) FROM any_word) AS coverage
+FROM candidates JOIN book_chapters AS c USING (chapter_id) JOIN books AS b USING (book_id)
+     JOIN chapter_vectors AS v ON v.model = :model AND v.chapter_id = c.chapter_id;
+
+-- name: has_vectors$
+SELECT EXISTS (SELECT FROM chapter_vectors WHERE model = :model);
+
+-- name: chapters
+-- Chapters with all that an author reads of them, by (book, number).
+SELECT c.chapter_id, c.number, c.title, c.summary, c.key_concepts, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
+       b.book_id, b.title AS book_title, b.authors, b.licence, b.url AS book_url, b.language, b.subjects, b.level
+FROM unnest(:book_ids::text[], :numbers::integer[]) AS wanted(book_id, number)
+     JOIN book_chapters AS c USING (book_id, number) JOIN books AS b USING (book_id);
+
+-- name: sections
+-- The sections of chapters, with how close each is to a question.
+SELECT s.chapter_id, s.index, s.title, s.words,
+       coalesce(-(v.embedding <#> (SELECT :vector::real[]::vector)), 0) AS similarity
+FROM book_sections AS s
+     LEFT JOIN section_vectors AS v ON v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index
+WHERE s.chapter_id = ANY(:chapter_ids::bigint[])
+ORDER BY s.chapter_id, s.index;
+
+-- name: books
+SELECT b.book_id, b.title, b.authors, b.licence, b.url, b.subjects, b.level, count(c.chapter_id) AS chapters_count
+FROM books AS b LEFT JOIN book_chapters AS c USING (book_id)
+GROUP BY b.book_id ORDER BY b.title, b.book_id;
+
+-- name: book^
+SELECT book_id, title, authors, licence, url, subjects, level FROM books WHERE book_id = :book_id;
+
+-- name: chapters_of
+SELECT c.number, c.title, c.summary, c.key_concepts, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
+       c.section_titles, ARRAY(SELECT s.words FROM book_sections AS s
+                               WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_words
+FROM book_chapters AS c JOIN books AS b USING (book_id)
+WHERE c.book_id = :book_id ORDER BY c.number;
