@@ -1,0 +1,22 @@
+"""The author that asks a language model, at any OpenAI-compatible endpoint.
+
+::
+
+    author      OpenAIAuthor: parts, sections, review
+    counts      how many parts and sections to ask for
+    shelf       what a model may cite, by id
+    prompts     what it is told
+    wire        what it answers: models, JSON schemas, repairs
+    outlining   from ids and weights to sources and minutes
+    asking      validate, ask again
+    drafting    what is there while it still writes
+    repairs     what had to be mended, for the quality report
+    endpoint    one call; what the server supports
+    reply       an answer as it arrives
+    failures    the openai library's errors in our words
+"""
+
+from pipeline.authors.openai.author import OpenAIAuthor
+from pipeline.authors.openai.endpoint import Timeouts
+
+__all__ = ["OpenAIAuthor", "Timeouts"]
