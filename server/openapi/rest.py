@@ -1,0 +1,105 @@
+"""Routes of the library, of operations, and of the pages."""
+
+from __future__ import annotations
+
+from server.openapi.pieces import (
+    ETAG,
+    TEXT,
+    Json,
+    answer,
+    error,
+    json_of,
+    operation,
+    parameter,
+    shared,
+)
+
+_PLAIN: Json = {"text/plain": {"schema": TEXT}}
+_OBJECT: Json = {"application/json": {"schema": {"type": "object"}}}
+_READY = "Whether Postgres answers, the schema is there and the catalogue is loaded"
+
+
+def library() -> Json:
+    """Return the paths of the library."""
+    question = parameter("query", "q", "The question.", {**TEXT, "maxLength": 2_000}, required=True)
+    return {
+        "/books": _get(
+            "listBooks",
+            "library",
+            "All books",
+            {"200": answer("The books.", json_of("Books"))},
+            "Unavailable",
+        ),
+        "/books/search": _get(
+            "searchBooks",
+            "library",
+            "Chapters about a question, best first",
+            {"200": answer("The chapters.", json_of("Hits"))},
+            *("BadRequest", "Unavailable"),
+            parameters=(question,),
+        ),
+        "/books/{book_id}": _get(
+            "getBook",
+            "library",
+            "One book with its chapters",
+            {"200": answer("The book.", json_of("ShownBook"))},
+            *("NoSuchBook", "Unavailable"),
+            parameters=(parameter("path", "book_id", "A book.", TEXT),),
+        ),
+    }
+
+
+def operations() -> Json:
+    """Return the paths for those who run the server."""
+    ready = {
+        "200": answer("It is; `degraded` names what is away without harm.", json_of("Readiness")),
+        "503": answer("It is not; `missing` says why.", json_of("Readiness")),
+    }
+    health = {"200": answer("It does.", json_of("Health"))}
+    return {
+        "/healthz": _get("getLiveness", "operations", "Whether this process answers", health),
+        "/readyz": _get("getReadiness", "operations", _READY, ready),
+        "/metrics": _get(
+            *("getMetrics", "operations", "Gauges for Prometheus"),
+            {"200": answer("Prometheus text format.", _PLAIN)},
+            "Unavailable",
+        ),
+        "/openapi.json": _get(
+            *("getOpenApi", "operations", "This document"), {"200": answer("OpenAPI 3.1.", _OBJECT)}
+        ),
+    }
+
+
+def pages() -> Json:
+    """Return the paths that a browser opens."""
+    course = parameter("path", "course_id", "A course.", TEXT)
+    file = parameter("path", "name", "A file.", TEXT)
+    page = _file("The page.", "text/html")
+    found = _file("The file.", "*/*") | {"404": error("There is no such file.")}
+    return {
+        "/": _get("getPage", "pages", "The page", page),
+        "/c/{course_id}": _get(
+            "getCoursePage", "pages", "The page on one course", page, parameters=(course,)
+        ),
+        "/docs": _get("getDocs", "pages", "This reference", page),
+        "/static/{name}": _get("getFile", "pages", "A file of the pages", found, parameters=(file,)),
+    }
+
+
+def _file(description: str, media_type: str) -> Json:
+    return {
+        "200": answer(description, {media_type: {"schema": TEXT}}, ETAG),
+        "304": answer("As your `If-None-Match` has it."),
+    }
+
+
+def _get(
+    operation_id: str,
+    tag: str,
+    summary: str,
+    responses: Json,
+    *errors: str,
+    parameters: tuple[Json, ...] = (),
+) -> Json:
+    answers = responses | shared(*errors)
+    return {"get": operation(operation_id, tag, summary, answers, parameters=parameters)}
