@@ -1,0 +1,81 @@
+/**
+ * A course as a viewer knows it: the fold of its messages. Pure functions, no DOM, no network. Values are
+ * replaced, never changed.
+ */
+
+/** The phases of the wire, in order. */
+export const PHASES = ["initializing", "searching_books", "generating_sections", "reviewing_outline", "complete"];
+
+/** A course before its first message; `known` is what was just asked for. */
+export const emptyCourse = (courseId, known = {}) => ({
+  courseId,
+  seq: 0,
+  status: "processing",
+  phase: "initializing", // where the work is, also when it stopped there
+  percent: 0,
+  partsDone: 0,
+  query: "",
+  hours: 0,
+  preferences: {},
+  title: "",
+  author: "",
+  books: [],
+  parts: [], // each with `sections`: null until they are written
+  quality: null,
+  changes: [],
+  failure: null, // {error, error_code, retryable}
+  drafts: {}, // task → the partial result so far
+  startedAt: null,
+  reachedAt: {}, // phase → when the work entered it
+  ...known,
+});
+
+const PAYLOADS = {
+  course_requested: (_, { preferences, at }) => ({ preferences: preferences ?? {}, startedAt: at }),
+  book_summaries_found: (_, { books }) => ({ books }),
+  parts_generated: (_, { parts }) => ({ parts: parts.map((part) => ({ ...part, sections: null })), drafts: {} }),
+  part_sections_generated: ({ parts, drafts }, { part_index: index, sections }) => ({
+    parts: parts.map((part) => (part.part_index === index ? { ...part, sections } : part)),
+    drafts: { ...drafts, [`sections:${index}`]: undefined },
+  }),
+  outline_reviewed: (_, { title, author, parts, quality, changes }) => ({ title, author, parts, quality, changes, drafts: {} }),
+  course_failed: () => ({ drafts: {} }),
+  course_resumed: () => ({ drafts: {} }),
+};
+
+/** The course after `message`; the same object when it was folded before. Unknown types move only the status. */
+export function fold(course, message) {
+  const { seq, type, at } = message;
+  if (seq <= course.seq) return course;
+  const next = { ...course, ...PAYLOADS[type]?.(course, message), ...statusOf(course, message), seq };
+  if (next.phase !== course.phase || seq === 1) next.reachedAt = { ...next.reachedAt, [next.phase]: at };
+  return next;
+}
+
+/** The course after a draft that the client let through. */
+export const foldDraft = (course, { task, value }) => ({ ...course, drafts: { ...course.drafts, [task]: value } });
+
+/** The course after a polled status view: progress without payload, so the cursor stays. */
+export const foldStatus = (course, view) => (view.seq < course.seq ? course : { ...course, ...statusOf(course, view) });
+
+/** The course after `GET /courses/{id}`, for a viewer that saw the end but not every message. */
+export function foldFinished(course, { course: { title, author, quality, preferences }, parts }) {
+  return { ...course, title, author, quality, preferences, parts, drafts: {} };
+}
+
+/** Seconds from the request until the work entered `phase`, or null. */
+export function secondsUntil({ startedAt, reachedAt }, phase) {
+  return startedAt && reachedAt[phase] ? (Date.parse(reachedAt[phase]) - Date.parse(startedAt)) / 1000 : null;
+}
+
+function statusOf(course, { status, phase, failed_phase, progress, query, hours, error, error_code, retryable }) {
+  return {
+    status,
+    phase: PHASES.includes(phase) ? phase : (failed_phase ?? course.phase),
+    percent: progress.percent,
+    partsDone: progress.parts_done,
+    query,
+    hours,
+    failure: status === "error" ? { error, error_code, retryable } : null,
+  };
+}
