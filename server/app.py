@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from pipeline.library.search import Library
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -21,6 +20,7 @@ from pipeline import bus, database
 from pipeline.jobs import Queue, arq_pool
 from pipeline.library.catalogue import load_catalogue
 from pipeline.library.embed import make_embedder
+from pipeline.library.search import Library
 from pipeline.log import Log
 from pipeline.requests import Requests
 from pipeline.settings import Settings

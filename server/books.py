@@ -8,7 +8,7 @@ from starlette.responses import Response
 from pipeline.errors import EmbedderUnavailable
 from server import limits
 from server.context import context
-from server.responses import JSON, ApiError
+from server.responses import JSON, ApiError, invalid
 
 MAX_QUERY_CHARACTERS = 2_000
 
@@ -32,7 +32,7 @@ async def search_books(request: Request) -> Response:
     """``GET /books/search?q=``: the chapters about a question, best first."""
     question = limits.required(request.query_params, "q")
     if len(question) > MAX_QUERY_CHARACTERS:
-        raise limits.invalid("q", f"q may have {MAX_QUERY_CHARACTERS:,} characters.")
+        raise invalid("q", f"q may have {MAX_QUERY_CHARACTERS:,} characters.")
     try:
         results = await context(request).library.search_text(question)
     except EmbedderUnavailable as error:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import cast
 
 import redis.asyncio as redis
-from pipeline.library.search import Library
 from starlette.requests import HTTPConnection
 
 from pipeline.bus import Bus
 from pipeline.database import Pool
 from pipeline.jobs import Queue
 from pipeline.library import Embedder
+from pipeline.library.search import Library
 from pipeline.log import Log
 from pipeline.requests import Requests
 from pipeline.settings import Settings

@@ -41,6 +41,7 @@ class CourseEvents:
     """``GET /courses/{course_id}/events``, as an ASGI application of its own."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one viewer of one course."""
         request = Request(scope, receive)
         if request.method not in ("GET", "HEAD"):
             raise ApiError(405, "method_not_allowed", "Only GET here.", headers={"Allow": "GET, HEAD"})

@@ -132,7 +132,7 @@ def _take(units: Sequence[Unit], wishes: Wishes, rarity: Rarity, budget: int, at
 
 
 def _open(book: Book, units: Sequence[Unit], opened: set[str], changes: dict[int, float]) -> None:
-    """Add what opening `book` changes: the rest of it costs nothing more, and books like it are needed less."""
+    """Add what opening `book` changes: the rest of it costs nothing more, books like it are needed less."""
     for j, other in enumerate(units):
         if other.chapter.book.book_id == book.book_id:
             changes[j] = changes.get(j, 0.0) + NEW_BOOK
@@ -153,7 +153,7 @@ def _changes(
     rarity: Rarity,
     taken: AbstractSet[tuple[str, int, int]],
 ) -> dict[int, float]:
-    """Return how the worth of other units changes once `unit` is taken after `taken` (chapters and indexes)."""
+    """Return how the worth of other units changes once `unit` is taken after `taken` (chapter and index)."""
     changes: dict[int, float] = {}
     for j in by_chapter[unit.place[:2]]:
         if units[j].aside:

@@ -41,7 +41,8 @@ _SAYS_LITTLE = frozenset(stem(word) for word in BOOK_WORDS) | stems(
     " arguments expressions multiple various other additional general model prior strategy"
 )
 _TAIL = re.compile(
-    r"\s+(?:in|for|Using|using|to|with|within|under|through|and (?:Its|Their|How|the Role)|That|on|from|across|at|by)\s.*$"
+    r"\s+(?:in|for|[Uu]sing|to|with|within|under|through|That|on|from|across|at|by"
+    r"|and (?:Its|Their|How|the Role))\s.*$"
 )
 _EMPTY_GERUND = re.compile(r"^(?:Experiencing|Exploring|Discovering|Rethinking|Looking at)\s+(?=\S)")
 

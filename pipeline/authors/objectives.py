@@ -39,11 +39,14 @@ _COUNTED_SUBJECTS = vocabulary(
 )
 _CODE_SUBJECTS = frozenset(["programming", "python", "rust", "javascript", "r", "git", "computing"])
 _QUANTITY = re.compile(
-    r"\b(?:ratios?|present value|future value|expected value|net present value|rates? of return|effective rates?|mean"
-    r"|median|standard deviation|variances?|probabilit(?:y|ies)|elasticity|margin|payback|coefficients?|amortization"
-    r"|depreciation|cost of capital|intervals?|annuit(?:y|ies)|perpetuit(?:y|ies)|break-even point|derivatives?"
-    r"|integrals?|determinants?|unit costs?|overhead rate|cost of goods sold|(?:simple|compound) interest|percentiles?|slopes?|areas?"
-    r"|volumes?|velocity|acceleration|momentum|averages?|payments?|measures of (?:center|spread|position))\b"
+    r"""\b(?:ratios?|(?:net\ )?present\ value|future\ value|expected\ value|rates?\ of\ return
+        |effective\ rates?|mean|median|standard\ deviation|variances?|probabilit(?:y|ies)|elasticity|margin
+        |payback|coefficients?
+        |amortization|depreciation|cost\ of\ capital|intervals?|annuit(?:y|ies)|perpetuit(?:y|ies)
+        |break-even\ point|derivatives?|integrals?|determinants?|unit\ costs?|overhead\ rate
+        |cost\ of\ goods\ sold|(?:simple|compound)\ interest|percentiles?|slopes?|areas?|volumes?|velocity
+        |acceleration|momentum|averages?|payments?|measures\ of\ (?:center|spread|position))\b""",
+    re.VERBOSE,
 )
 _METHOD = re.compile(
     r"\b(?:methods?|models?|tests?|testing|techniques?|procedures?|algorithms?|approach(?:es)?|analysis|analyses|theorems?"
@@ -177,7 +180,7 @@ def objectives(plan: Plan, section: PlannedSection, subject: str) -> tuple[str, 
 
 
 def _first_time(plan: Plan, units: Sequence[Unit], phrases: Sequence[Phrase], subject: str) -> Iterator[str]:
-    """Yield objectives, most telling first: the best headings, what connects them, their concepts, the rest."""
+    """Yield objectives, most telling first: best headings, concepts, what connects them, the rest."""
     ranked = sorted(range(len(units)), key=lambda i: (-units[i].relevance, i))
     lead = sorted(ranked[:2])
     depth = plan.wishes.depth
@@ -248,7 +251,7 @@ def _spare(phrase: Phrase, depth: Depth) -> str:
 
 
 def _concepts(units: Sequence[Unit], rarity: Rarity) -> list[str]:
-    """Return up to two key concepts that the cited headings speak of, or that their whole chapter was cited for."""
+    """Return up to two key concepts that the cited headings speak of, or whose whole chapter is cited."""
     named = frozenset().union(*(unit.stems for unit in units))
     found: list[tuple[float, int, str]] = []
     chapters = {unit.place[:2]: unit.chapter for unit in units}

@@ -1,9 +1,9 @@
 """A teachable order of what was chosen.
 
-Within a book its own order is kept: chapters lean on earlier ones, and nobody knows that better than the book.
-Between books the one that gives most is the spine; chapters of the others are put beside the chapters of the
-spine that they speak with, again in their own order, introductory books leaning to the front and advanced ones
-to the back.
+Within a book its own order is kept: chapters lean on earlier ones, and nobody knows that better than the
+book. Between books the one that gives most is the spine; chapters of the others are put beside the chapters
+of the spine that they share most with, again in their own order, introductory books leaning to the front and
+advanced ones to the back.
 """
 
 from __future__ import annotations

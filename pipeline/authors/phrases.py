@@ -1,7 +1,7 @@
-"""Headings inside sentences: *the net present value (NPV) method*, *how firms raise capital*, *forecast sales*.
+"""Headings inside sentences: *the net present value method*, *how firms raise capital*, *forecast sales*.
 
-A heading is a noun phrase, a question, a statement or an order. :func:`phrase` says which, and gives the words
-that fit after "Explain" (``noun``), or the verb phrase of a thing to do (``task``).
+A heading is a noun phrase, a question, a statement or an order. :class:`Casing` says which, and gives the
+words that fit after "Explain" (``noun``), or the verb phrase of a thing to do (``task``).
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Casing:
 
 
 def _bases(base: str, rest: str) -> str:
-    """Return a verb phrase whose verbs are all in base form (*define and prioritize stakeholders*), or nothing."""
+    """Return a verb phrase with all verbs in base form (*define and prioritize stakeholders*), or nothing."""
     text = f"{base} {rest}"
     text = re.sub(r"(?<=[,;] )(?:and )?(\w+ing)\b", _base_of, text)
     text = re.sub(r"\b(?:and|or) (\w+ing)\b", _base_of, text)

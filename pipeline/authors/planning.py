@@ -129,7 +129,7 @@ def make_plan(brief: Brief, reading: Sequence[Chapter], given: Sequence[Part] = 
 
 
 def share(total: int, weights: Sequence[float], *, least: int, most: int) -> tuple[int, ...]:
-    """Divide minutes as :func:`pipeline.outline.allocate` does, in steps of five minutes where that works out."""
+    """Divide minutes as :func:`pipeline.outline.allocate` does, in steps of five where that works out."""
     if total % ROUND_MINUTES == 0:
         low, high = math.ceil(least / ROUND_MINUTES), most // ROUND_MINUTES
         steps = total // ROUND_MINUTES

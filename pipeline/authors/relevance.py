@@ -1,8 +1,8 @@
 """How well each part of the reading answers the query.
 
-A :class:`Unit` is what can be cited once. Its relevance comes from what the search found (the chapter's score,
-the section's similarity), from the words of the query in titles and concepts, from what the rest of its book
-has to say, and from the wishes: depth, style and notes.
+A :class:`Unit` is what can be cited once. Its relevance comes from how well its chapter answers
+(:mod:`pipeline.authors.answers`), from the section's own similarity to the query and the query's words in its
+heading, and from the wishes: depth, style and notes.
 """
 
 from __future__ import annotations
@@ -29,24 +29,26 @@ SAYS_NOTHING = 0.06  # a heading of which nothing is left without words such as 
 _GENERIC = frozenset(stem(word) for word in BOOK_WORDS)
 
 _APPARATUS = re.compile(
-    r"\b(?:Portfolio|Trailblazer|Annotated (?:Student )?Sample|Careers?\b|Case in Point|Key Terms|Glossary|Exercises"
-    r"|Chapter (?:Review|Summary)|Further (?:Reading|extensions)|Epilogue|Final thoughts|How to read|Trends in|Lab\b"
-    r"|Lab \d|The Case of|Spotlight on|Evaluation:|Appendix|Ethics and National Culture"
-    r"|Acknowledge?ments|About the Author)|\((?:[^()]*Experiment[^()]*|Lap Times|Pinkie[^()]*"
-    r"|Pocket Change|Cookie[^()]*|Home Costs|Place of Birth|Women's Heights|Distance[^()]*|Textbook Cost"
-    r"|Fuel Efficiency)\)|^(?:Software(?: and alternatives)?|Background|Summary|Examples?|Comments|Strengths|Limitations"
-    r"|Installation|Sampling Experiment|Data Collection Experiment|References|Bibliography)$",
-    re.IGNORECASE,
+    r"""\b(?:Portfolio|Trailblazer|Annotated\ (?:Student\ )?Sample|Careers?\b|Case\ in\ Point|The\ Case\ of
+        |Key\ Terms|Glossary|Exercises|Chapter\ (?:Review|Summary)|Further\ (?:Reading|extensions)|Epilogue
+        |Final\ thoughts|How\ to\ read|Trends\ in|Lab\b|Lab\ \d|Spotlight\ on|Evaluation:|Appendix
+        |Ethics\ and\ National\ Culture|Acknowledge?ments|About\ the\ Author)
+      | ^(?:Software(?:\ and\ alternatives)?|Background|Summary|Examples?|Comments|Strengths|Limitations
+        |Installation|(?:Sampling|Data\ Collection)\ Experiment|References|Bibliography)$""",
+    re.IGNORECASE | re.VERBOSE,
 )
 """What surrounds the teaching text in textbooks: portraits, labs, careers, sample essays."""
+_ON_DATA = re.compile(r"^(.+) \([A-Z][\w’']*(?: \w+)+\)$")
+"""A lab named after its data: *Confidence Interval (Home Costs)* in the chapter *Confidence Intervals*."""
 _OPENING = re.compile(
     r"^(?:What (?:Is|Are)|Introduc|An? (?:Introduction|Overview)|Overview|The (?:Importance|Role|Concept)"
     r"|Why |Definition|Basics|Welcome|Getting Started|Now versus)|\bBasics$",
     re.IGNORECASE,
 )
 _WORKING = stems(
-    "calculating compute method methods model models algorithm equation analysis using solving measuring estimating"
-    " testing implementing deriving proof theorem valuation forecasting application optimization design"
+    "calculating compute method methods model models algorithm equation analysis using solving measuring"
+    " estimating testing implementing deriving proof theorem valuation forecasting application optimization"
+    " design"
 )
 
 
@@ -197,7 +199,7 @@ def _unit(
     like = _likeness(section, top_similarity) if section else setting.focus
     if not names and found & book_stems(chapter) & wishes.asked:
         like *= BOOK_WORD_ONLY
-    aside = bool(_APPARATUS.search(heading)) and names < ASKED_FOR
+    aside = _surrounds(heading, chapter) and names < ASKED_FOR
     relevance = (
         setting.carried
         + 0.27 * like
@@ -218,6 +220,12 @@ def _unit(
         aside=aside,
         relevance=relevance,
     )
+
+
+def _surrounds(heading: str, chapter: Chapter) -> bool:
+    """Return whether a heading is of something around the teaching text, not of the text."""
+    lab = _ON_DATA.match(heading)
+    return bool(_APPARATUS.search(heading)) or (lab is not None and stems(lab[1]) <= stems(chapter.title))
 
 
 def _likeness(section: BookSection, top_similarity: float) -> float:
@@ -249,7 +257,7 @@ def _tilt(
     found: frozenset[str],
     place: float,
 ) -> float:
-    """Return what the depth asked for adds to a unit: introductions for an overview, the later rest for experts."""
+    """Return what the depth asked for adds to a unit: introductions for an overview, the rest for experts."""
     level = {"introductory": 0.0, "intermediate": 0.5, "advanced": 1.0}.get(chapter.book.level, 0.3)
     within = section.index / max(1, len(chapter.sections) - 1) if section else 0.0
     opening = 1.0 if _OPENING.search(heading) else 0.0

@@ -48,8 +48,8 @@ def _notes(plan: Plan) -> Iterator[str]:
         named = " or ".join(missing[:6])
         yield f"No section of the relevant reading names {named}, which your notes speak of."
     if wishes.unwanted:
-        kept_out = "was avoided where other reading was left"
-        yield f"What your notes ask to leave out ({listed(words_for(wishes.unwanted, wishes.notes)[:6])}) {kept_out}."
+        avoided = listed(words_for(wishes.unwanted, wishes.notes)[:6])
+        yield f"What your notes ask to leave out ({avoided}) was avoided where other reading was left."
     if not wishes.wanted and not wishes.unwanted and not wishes.flavours:
         yield "Your notes name no topic that could guide the choice of sections."
 
@@ -57,6 +57,6 @@ def _notes(plan: Plan) -> Iterator[str]:
 def _repetition(plan: Plan) -> Iterator[str]:
     if any(item.again for part in plan.parts for item in part.items):
         yield (
-            "The relevant reading is shorter than the hours asked for, so it is gone through again to practice; "
-            "sections off the topic would have been worse."
+            "The relevant reading is shorter than the hours asked for, so it is gone through again to "
+            "practice: sections off the topic would be worse."
         )

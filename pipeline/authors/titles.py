@@ -27,18 +27,20 @@ _TAG = re.compile(r"<[^<>]{0,300}>")
 _PLAIN = re.compile(r"[!-%'-;=?-~](?:[!-%'-;=?-~]| (?! ))*(?<! )")  # ASCII without <, > and &
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk", "Zl", "Zp"}
 _NUMBERING = re.compile(
-    r"^\s*(?:(?:LO|Chapter|Section|Unit|Lesson|Lab|Part)\s*\d+(?:[.\-]\d+)*\s*[.:)–—-]*\s+|\d+(?:\.\d+)+\.?\s+|\d+[.)]\s+)",
-    re.IGNORECASE,
+    r"""^\s*(?:(?:LO|Chapter|Section|Unit|Lesson|Lab|Part)\s*\d+(?:[.\-]\d+)*\s*[.:)–—-]*\s+
+        |\d+(?:\.\d+)+\.?\s+|\d+[.)]\s+)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _LABEL = re.compile(
-    r"^(?:(?:Appendix|In Depth|Writing Process|The Research Process|Research Process|Editing Focus|Portfolio|Problem"
-    r"|Perspective|Application|Evaluation|Case in Point|Glance at [A-Z][\w ]*|Lab ?\d*):\s+|Spotlight on\s*(?:…|\.\.\.)\s*"
-    r"|\*[^*]+\*\s*)",
+    r"""^(?:(?:Appendix|In\ Depth|Writing\ Process|(?:The\ )?Research\ Process|Editing\ Focus|Portfolio
+        |Problem|Perspective|Application|Evaluation|Case\ in\ Point|Glance\ at\ [A-Z][\w\ ]*|Lab\ ?\d*):\s+
+        |Spotlight\ on\s*(?:…|\.\.\.)\s*|\*[^*]+\*\s*)""",
+    re.VERBOSE,
 )
 _LEAD_IN = re.compile(
-    r"^(?:(?:An?|The)\s+)?(?:(?:Brief|Short|Quick|Gentle)\s+)?(?:Introduction to|Introducing|Overview of|Welcome to"
-    r"|Understanding|Definitions? of|The Concept of|Concept of|The Very Idea of|The Basics of|Basics of"
-    r"|More (?:About|on)|Now What\?)\s+(?!and\b)(?=\S)",
+    r"^(?:(?:An?|The)\s+)?(?:(?:Brief|Short|Quick|Gentle)\s+)?(?:Introduction to|Introducing|Overview of"
+    r"|Welcome to|Understanding|Definitions? of|The Concept of|Concept of|The Very Idea of|The Basics of"
+    r"|Basics of|More (?:About|on)|Now What\?)\s+(?!and\b)(?=\S)",
     re.IGNORECASE,
 )
 _ORDER_VERBS = vocabulary(
@@ -100,7 +102,7 @@ def title_case(text: str) -> str:
 
 
 def capitalised(text: str) -> str:
-    """Return `text` with a capital first letter, unless its first word is a name such as *pH* or *ggplot2*."""
+    """Return `text` with a capital first letter, unless its first word is written like *pH* or *ggplot2*."""
     first = text.split(" ", 1)[0]
     if any(c.isupper() or c.isdigit() or c == "_" for c in first[1:]) or first[1:2] == "-":
         return text
@@ -195,26 +197,28 @@ def distinct(titles: Iterable[str]) -> list[str]:
 # --- the course -----------------------------------------------------------------------------------------
 
 COURSE_TITLE = 80
+_EDGES = " .,;:!-–—\"“”'"
 _ASKING = re.compile(
-    r"^(?:(?:hi|hello|hey|please|ok(?:ay)?)\b[\s,!.]*)*"
-    r"(?:(?:can|could|would) you (?:please )?)?"
-    r"(?:(?:i(?:'d|’d| would)? ?(?:want|like|need|love|wish|have)(?: to)?|i(?:'m|’m| am) (?:trying|looking|hoping)(?: to| for)?|help me(?: to)?"
-    r"|let(?:'s|’s| us)|how (?:do|can|should|would) (?:i|you|we))\s+)*"
-    r"(?:(?:teach me|show me|tell me|give me|make me|create|build me|get|learn(?:ing)?|study(?:ing)?|master(?:ing)?|understand(?:ing)?"
-    r"|know(?: about)?|explain(?: to me)?|find out)\s+)*"
-    r"(?:(?:an?|the|some)\s+)?(?:(?:short|quick|complete|full|deep|crash|beginner(?:'s|’s)?|introductory)\s+)*"
-    r"(?:(?:course|lesson|class|lessons|tutorial|introduction|intro|overview|lecture)s?\s+(?:on|about|in|for|of|to)\s+)?"
-    r"(?:(?:all )?about\s+|more about\s+|the basics of\s+|how to (?=[a-z]+ing\b))*",
-    re.IGNORECASE,
+    r"""^(?:(?:hi|hello|hey|please|ok(?:ay)?)\b[\s,!.]*)*
+    (?:(?:can|could|would)\ you\ (?:please\ )?)?
+    (?:(?:i(?:['’]d|\ would)?\ (?:want|like|need|love|wish|have)(?:\ to)?
+        |i(?:['’]m|\ am)\ (?:trying|looking|hoping)(?:\ to|\ for)?
+        |help\ me(?:\ to)?|let(?:['’]s|\ us)|how\ (?:do|can|should|would)\ (?:i|you|we))\s+)*
+    (?:(?:teach\ me|show\ me|tell\ me|give\ me|make\ me|create|build\ me|get|learn(?:ing)?|study(?:ing)?
+        |master(?:ing)?|understand(?:ing)?|know(?:\ about)?|explain(?:\ to\ me)?|find\ out)\s+)*
+    (?:(?:an?|the|some)\s+)?(?:(?:short|quick|complete|full|deep|crash|beginner(?:['’]s)?|introductory)\s+)*
+    (?:(?:course|lesson|class|tutorial|introduction|intro|overview|lecture)s?\s+(?:on|about|in|for|of|to)\s+)?
+    (?:(?:all\ |more\ )?about\s+|the\ basics\ of\s+)*""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _FIRST_SENTENCE = re.compile(
-    r"^(.{12,}?[^\s.!?])(?:[.!?]+(?=\s)|\s+[–—-]\s|[;\n]|,\s+(?:please|but|because|so|and i)\b)",
-    re.IGNORECASE,
+    r"^(.{12,}?[^\s.!?])(?:[.!?]+(?=\s)|\s+[–—-]\s|;|,\s+(?:please|but|because|so|and i)\b)", re.IGNORECASE
 )
 _ASKS = re.compile(
-    r"^(?:(?:why|how|when|where) (?:do|does|did|is|are|was|were|can|should|will|would|has|have)"
-    r"|(?:what|who) (?:is|are|was|were|do|does|did|makes?|causes?)|(?:is|are|do|does|did|can|should|will) )\b",
-    re.IGNORECASE,
+    r"""^(?:(?:why|how|when|where)\ (?:do|does|did|is|are|was|were|can|should|will|would|has|have)
+        |(?:what|who)\ (?:is|are|was|were|do|does|did|makes?|causes?)
+        |(?:is|are|do|does|did|can|should|will)\ )\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -229,11 +233,12 @@ def course_title(query: str, reading: Iterable[Chapter] = (), fallback: str = "C
     text = plain(query)
     if first := _FIRST_SENTENCE.match(text):
         text = first[1]
-    topic_said = _ASKING.sub("", text, count=1).strip(" .,;:!-–—\"“”'")
-    text = topic_said if any(c.isalnum() for c in topic_said) else text.strip(" .,;:!-–—")
+    text = re.sub(r",? (?:please|thanks|thank you)[.! ]*$", "", text, flags=re.IGNORECASE)
+    said = _ASKING.sub("", text, count=1).strip(_EDGES)
+    asked = bool(_ASKS.match(said)) or (text.endswith("?") and said == text.strip(_EDGES))
+    text = said if any(c.isalnum() for c in said) else text.strip(_EDGES)
     if not any(c.isalnum() for c in text):
         return shorten(topic(fallback), COURSE_TITLE)
-    asked = text.endswith("?") or bool(_ASKS.match(text))
     text = shorten(text.rstrip("? "), COURSE_TITLE - 1)
     text = _as_written(text, reading)
     if text.isascii():

@@ -33,7 +33,7 @@ class Flavour(StrEnum):
 
 
 _FLAVOUR_WORDS = {
-    Flavour.PRACTICE: "hands-on practical practice practise exercise project doing applied worked workshop lab coding",
+    Flavour.PRACTICE: "hands-on practical practice exercise project doing applied worked workshop lab",
     Flavour.EXAMPLES: "example case story stories real-world real-life scenario anecdote",
     Flavour.PICTURES: "visual diagram picture chart graph drawing illustrated illustration infographic",
     Flavour.RECALL: "exam quiz flashcard revise revision recall memorise memorize certification",
@@ -51,8 +51,8 @@ _TITLE_STEMS = {
 }
 _CLAUSE = re.compile(r"[.;:!?\n,]| but | and (?=(?:no|not|don|skip|avoid|without|less)\b)", re.IGNORECASE)
 _REFUSED = re.compile(
-    r"\b(?:avoid|skip|without|exclude|excluding|except|omit|leave out|no|not|don[’']?t|less|rather than|instead of)\b"
-    r"(?!\s+only)",
+    r"\b(?:avoid|skip|without|exclude|excluding|except|omit|leave out|no|not|don[’']?t|less|rather than"
+    r"|instead of)\b(?!\s+only)",
     re.IGNORECASE,
 )
 

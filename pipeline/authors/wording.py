@@ -12,7 +12,7 @@ from pipeline.authors.planning import Item, Plan, PlannedPart, PlannedSection
 from pipeline.authors.relevance import Unit
 from pipeline.authors.titles import clean, listed, plain, quoted, shorten, topic
 from pipeline.authors.wishes import Flavour, Wishes, words_for
-from pipeline.authors.words import stems
+from pipeline.authors.words import stems, vocabulary
 from pipeline.outline import Chapter
 
 MAX_SUMMARY = 700
@@ -74,7 +74,7 @@ _AFTER = (
 
 
 def _returning(part: PlannedPart, core: PlannedPart) -> list[str]:
-    """Return up to two key concepts of a part's chapters that the core part's headings and concepts have, too."""
+    """Return up to two key concepts of a part's chapters that the core part speaks of, too."""
     later = frozenset().union(
         *(stems(text) for item in core.items for text in (item.unit.heading, *item.unit.chapter.key_concepts))
     )
@@ -114,7 +114,7 @@ class Told:
         self._told: set[str] = set()
 
     def best_sentence(self, chapter: Chapter, units: Sequence[Unit]) -> str:
-        """Return the sentence of the chapter's summary that fits `units` best, once; empty when told before."""
+        """Return the sentence of the chapter's summary that fits `units` best; empty when told before."""
         named = frozenset().union(*(unit.stems for unit in units))
         sentences = [s for s in _SENTENCE.split(plain(chapter.summary)) if s and s not in self._told]
         if not sentences:
@@ -166,7 +166,8 @@ def _use_of_time(wishes: Wishes, section: PlannedSection, units: Sequence[Unit],
         )
     if practice < NOTABLE_PRACTICE_MINUTES and not wishes.practical:
         return ""
-    return f"Reading takes about {reading} of the {section.minutes} minutes; the rest is for {_activity(wishes, units, turn)}."
+    rest = _activity(wishes, units, turn)
+    return f"Reading takes about {reading} of the {section.minutes} minutes; the rest is for {rest}."
 
 
 def _activity(wishes: Wishes, units: Sequence[Unit], turn: int) -> str:
@@ -191,7 +192,7 @@ _NOTES = ("notes in your own words", "retelling it from memory", "writing down w
 _ACTIVITIES = (
     (_CODE, ("typing in its code and changing it", "a small program of your own")),
     (
-        frozenset("finance accounting statistics mathematics algebra physics chemistry".split(" ")),
+        vocabulary("finance accounting statistics mathematics algebra physics chemistry"),
         ("working examples by hand", "a problem of your own", "redoing its examples from memory"),
     ),
     (

@@ -62,7 +62,7 @@ def _digest(text: str) -> str:
 
 
 async def is_loaded(pool: Pool, embedder: Embedder) -> bool:
-    """Tell whether the shipped catalogue is stored, with vectors of this embedder. One primary-key look-up."""
+    """Tell whether the shipped catalogue is stored, with vectors of this embedder: one look-up by key."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
         found: bool = await queries("library").is_loaded(conn, model=embedder.model, catalogue=version())
     return found

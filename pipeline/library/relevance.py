@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import FoundBook, FoundChapter, reading_minutes
 
-WEIGHT_COSINE = 4.9
-WEIGHT_SECTION_COSINE = 3.59
-WEIGHT_COVERAGE = 5.81
-BIAS = -7.67
-ENOUGH_WEIGHT = 15.0
-"""Words of a question that count in full, as the sum of their weights (some three rare words): a long
-question names more than one chapter can hold."""
+WEIGHT_COSINE = 5.72
+WEIGHT_SECTION_COSINE = 3.72
+WEIGHT_COVERAGE = 5.79
+BIAS = -7.73
+ENOUGH_WEIGHT = 20.0
+"""Weight of words that covers a question in full (some three rare words and their pairs): a long question
+names more than one chapter can hold."""
 
 ACCEPTED = 0.5
 """The least score of a best chapter: below, the library is not about the question."""
@@ -99,10 +99,10 @@ def _enough(hits: Sequence[Hit], wanted_minutes: float) -> list[Hit]:
     for hit in hits:
         if len(chosen) == MOST_CHAPTERS or (len(chosen) >= LEAST_CHAPTERS and minutes >= wanted_minutes):
             break
-        fits = hit.score >= RELEVANT or (
-            hit.score >= RELATED and hit.book_id in home and minutes < wanted_minutes
-        )
-        if not fits or (hit.book_id not in books and len(books) == MOST_BOOKS):
+        is_filler = hit.score >= RELATED and hit.book_id in home and minutes < wanted_minutes
+        if not (hit.score >= RELEVANT or is_filler) or (
+            hit.book_id not in books and len(books) == MOST_BOOKS
+        ):
             continue
         chosen.append(hit)
         books.add(hit.book_id)

@@ -17,7 +17,7 @@ from pipeline.outline import Book, BookSection, Brief, Chapter, FoundBook, readi
 CANDIDATES = 150
 """Chapters that each ranking puts forward, and that are scored after fusion."""
 MOST_WORDS = 64
-"""Words of a question that full text looks for, the longest first."""
+"""Words of a question that full text looks for: its first."""
 SHOWN_SCORE = 0.15
 """The least score of what a text search shows."""
 SHOWN_RESULTS = 20
@@ -47,7 +47,7 @@ class Library:
         return relevance.choose(brief.query, hits, brief.budget_minutes)
 
     async def reading(self, found: Sequence[FoundBook], vector: Sequence[float]) -> tuple[Chapter, ...]:
-        """Return the chapters of `found`, best first, with their sections and how close these are to `vector`.
+        """Return the chapters of `found`, best first, with sections and how close these are to `vector`.
 
         A chapter that has left the library since is left out.
         """

@@ -15,38 +15,32 @@ from importlib.resources import files
 
 _ASKING = re.compile(
     r"""^(?:(?:
-      i(?:\ am|'m|’m)\ (?:trying|looking|hoping)\ to | i(?:\ would|'d|’d)?\ (?:want|need|like|wish)\ to
-    | (?:can|could)\ you | please | help\ me(?:\ to)? | (?:teach|show|tell|explain\ to)\ me
+      i(?:\ am|'m|’m)\ (?:trying|looking|hoping)\ to
+    | i(?:\ would|'d|’d)?\ (?:want|need|like|wish)\ to
+    | (?:can|could)\ you | please | help\ me(?:\ to)?
+    | (?:teach|show|tell|explain\ to)\ me
     | how\ (?:do|can|should)\ i | how\ to
-    | learn(?:ing\ about|\ about|\ how\ to|\ to)? | study | understand | master | get\ (?:started\ with|better\ at)
+    | learn(?:ing\ about|\ about|\ how\ to|\ to)? | study | understand | master
+    | get\ (?:started\ with|better\ at)
     | (?:an?|the|some|my)
-    | (?:(?:crash|short|quick|beginner(?:'s|’s)?|online)\ )?(?:course|tutorial|class|lesson|guide)s?\ (?:on|in|about|to|of|for)
-    | (?:an?\ |the\ )?(?:intro(?:duction)?|primer)\ (?:to|on)
-    | (?:the\ )?(?:basics|fundamentals|foundations|essentials)\ of
+    | (?:(?:crash|short|quick|beginner(?:'s|’s)?|online)\ )?
+      (?:course|tutorial|class|lesson|guide)s?\ (?:on|in|about|to|of|for)
+    | (?:intro(?:duction)?|primer)\ (?:to|on)
+    | (?:basics|fundamentals|foundations|essentials)\ of
     | (?:everything|more|all)?\ ?about
     )\s+)+""",
     re.IGNORECASE | re.VERBOSE,
 )
 _ASIDE = re.compile(
-    r"\s+(?:(?:for|as) (?:absolute |complete |total )?(?:beginners?|dummies|newbies)|from scratch|step by step"
-    r"|(?:the )?basics|fundamentals|tutorials?|(?:crash |short )?courses?|lessons?|101)[\s.!?]*$",
-    re.IGNORECASE,
+    r"""\s+(?:
+      (?:for|as)\ (?:absolute\ |complete\ |total\ )?(?:beginners?|dummies|newbies)
+    | from\ scratch | step\ by\ step
+    | (?:the\ )?basics | fundamentals | tutorials? | (?:crash\ |short\ )?courses? | lessons? | 101
+    )[\s.!?]*$""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _WORD = re.compile(r"\w+(?:&\w+)?")
 _SPOKEN_WORD = re.compile(r"\w+(?:[-/.'’]\w+)*")
-_VAGUE = frozenset(
-    """
-    able about again also always am another any anything around ask away become becoming best better bit come
-    comes coming could do does doing done easy else enough even ever every everyone everything first get gets
-    getting give go good great had happen happens has have he help her his how however i if instead it just
-    keep keeps know later learn less let like likes little lot lots made make makes making many may maybe me
-    mean means might more most much must my myself need needs never new nothing now okay one only other our
-    please pretty put quite rather really right said say see seem she should show so some someone something
-    start still such sure take tell thank than that there they thing things think this though thus too try
-    trying understand until use used using usually very want wants way ways we well what whatever when whether
-    which while who why will wish with within without work works would yes yet you your
-    """.split()
-)
 
 
 def subject(text: str) -> str:
@@ -61,11 +55,11 @@ def topic_words(text: str) -> str:
     rarity would make them count most. Empty if there is no other word.
     """
     words = _SPOKEN_WORD.findall(subject(text))
-    return " ".join(w for w in words if re.split("['’]", w.lower(), maxsplit=1)[0] not in _VAGUE)
+    return " ".join(w for w in words if re.split("['’]", w.lower(), maxsplit=1)[0] not in _vague())
 
 
 def without_asking(text: str) -> str:
-    """Return `text` without the phrases that request, at its start and end; `text` if nothing would be left."""
+    """Return `text` without the phrases that request, at its start and end; all of it if none is left."""
     rest = _ASKING.sub("", _ASIDE.sub("", " ".join(text.split())))
     return rest if _WORD.search(rest) else text
 
@@ -83,7 +77,15 @@ def spell_out(text: str) -> str:
 
 @cache
 def _abbreviations() -> Mapping[str, str]:
-    """Return the table. A key in lower case stands for any case; one with capitals only for itself (US, us)."""
-    file = files("pipeline").joinpath("library/abbreviations.json")
-    table: dict[str, str] = json.loads(file.read_text("utf-8"))
+    """Return the table. A key in lower case stands for any case, one with capitals for itself (US, us)."""
+    table: dict[str, str] = json.loads(_read("abbreviations.json"))
     return table
+
+
+@cache
+def _vague() -> frozenset[str]:
+    return frozenset(_read("vague_words.txt").split())
+
+
+def _read(name: str) -> str:
+    return files("pipeline").joinpath(f"library/{name}").read_text("utf-8")

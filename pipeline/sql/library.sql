@@ -92,18 +92,25 @@ ON CONFLICT (model) DO UPDATE SET catalogue = excluded.catalogue, loaded_at = no
 -- Chapters about a question. Three rankings (chapter vectors, section vectors, words) give candidates, fused
 -- by reciprocal rank (Cormack et al. 2009). Each comes with what its score is made of: the cosine to the
 -- chapter and to its nearest section, and `coverage`, the share of the question's words that occur in the
--- chapter, rare words counting more (inverse document frequency).
+-- chapter, rare words counting more (inverse document frequency). Two words side by side ("civil war") count
+-- once more as a pair, with the mean of their weights.
 WITH question AS MATERIALIZED (
     SELECT :vector::real[]::vector AS embedding
+), spoken AS MATERIALIZED (
+    SELECT w.lexeme, place, ln((everything.chapters + 1) / (coalesce(known.chapters, 0) + 0.5)) AS weight
+    FROM unnest(to_tsvector('english', :words::text)) AS w CROSS JOIN unnest(w.positions) AS place
+         LEFT JOIN library_lexemes AS known USING (lexeme)
+         CROSS JOIN (SELECT chapters FROM library_lexemes WHERE lexeme = '') AS everything
+    ORDER BY place LIMIT :most_words
 ), word AS MATERIALIZED (
-    SELECT library_word(asked.lexeme) AS word,
-           ln((everything.chapters + 1) / (coalesce(known.chapters, 0) + 0.5)) AS weight
-    FROM (SELECT lexeme FROM unnest(to_tsvector('english', :words::text))
-          ORDER BY length(lexeme) DESC, lexeme LIMIT :most_words) AS asked
-    LEFT JOIN library_lexemes AS known USING (lexeme)
-    CROSS JOIN (SELECT chapters FROM library_lexemes WHERE lexeme = '') AS everything
+    SELECT library_word(lexeme) AS word, max(weight) AS weight, false AS is_pair FROM spoken GROUP BY lexeme
+    UNION ALL
+    SELECT library_word(a.lexeme) <-> library_word(b.lexeme), max(a.weight + b.weight) / 2, true
+    FROM spoken AS a JOIN spoken AS b ON b.place = a.place + 1 AND b.lexeme <> a.lexeme
+    GROUP BY a.lexeme, b.lexeme
 ), any_word AS MATERIALIZED (
-    SELECT string_agg(word::text, ' | ')::tsquery AS word, least(sum(weight), :enough_weight::float8) AS weight
+    SELECT string_agg(word::text, ' | ') FILTER (WHERE NOT is_pair)::tsquery AS word,
+           least(sum(weight), :enough_weight::float8) AS weight
     FROM word
 ), near_chapters AS (
     SELECT chapter_id, row_number() OVER (ORDER BY distance, chapter_id) AS place

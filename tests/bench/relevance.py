@@ -89,7 +89,7 @@ def fit(judged: list[Judged]) -> np.ndarray:
 
 
 def logistic(x: np.ndarray, wanted: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the ridge-penalised maximum-likelihood weights, by Newton's method; the bias is not penalised."""
+    """Return maximum-likelihood weights with a ridge penalty (not on the bias), by Newton's method."""
     weights = np.zeros(x.shape[1])
     penalty = RIDGE * np.diag([1.0] * (x.shape[1] - 1) + [0.0])
     for _ in range(50):

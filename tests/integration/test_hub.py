@@ -1,4 +1,4 @@
-"""Hub and feed on a real log and a real Redis: every viewer gets every entry once, in order, whatever is lost."""
+"""Hub and feed on a real log and Redis: every viewer gets every entry once, in order, whatever is lost."""
 
 import asyncio
 import json

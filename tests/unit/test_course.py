@@ -50,7 +50,10 @@ def result_of(task: Task, state: State, parts_count: int = 3) -> ev.Event:
         case "search":
             chapter = FoundChapter(chapter_number=8, chapter_title="Time Value of Money II", score=0.8)
             book = FoundBook(
-                book_id="principles-finance-2e", book_title="Principles of Finance", score=0.8, chapters=(chapter,)
+                book_id="principles-finance-2e",
+                book_title="Principles of Finance",
+                score=0.8,
+                chapters=(chapter,),
             )
             return ev.BookSummariesFound(books=(book,))
         case "parts":
@@ -225,13 +228,19 @@ def test_every_schedule_leaves_a_well_formed_log(data: st.DataObject, parts_coun
                 if wrote and knows:
                     runs[index] = (fence, store.state)
                 elif not wrote:
-                    assert fence != store.fence or believed.seq != len(store.log) or not machine.pending(store.state)
+                    assert (
+                        fence != store.fence
+                        or believed.seq != len(store.log)
+                        or not machine.pending(store.state)
+                    )
             case "claim":
                 store.fence += 1
                 runs.append((store.fence, store.state))
             case "cancel":
                 if store.state.status is Status.PROCESSING:
-                    failed = ev.CourseFailed(error="c", error_code="cancelled", failed_phase="p", retryable=True)
+                    failed = ev.CourseFailed(
+                        error="c", error_code="cancelled", failed_phase="p", retryable=True
+                    )
                     store.log.append(failed)
                     store.fence += 1
             case "retry":
@@ -272,8 +281,11 @@ def test_reviewed_parts_replace_the_written_ones() -> None:
     log = run_to(lambda state: state.stage is Stage.WRITTEN)
     state = machine.fold(COURSE_ID, log)
     mended = tuple(
-        WrittenPart(**{**part.model_dump(), "title": f"Mended {part.part_index}"}) for part in state.written_parts
+        WrittenPart(**{**part.model_dump(), "title": f"Mended {part.part_index}"})
+        for part in state.written_parts
     )
-    review = ev.OutlineReviewed(title="T", parts=mended, quality={"notes": []}, changes=("titles",), author="m")
+    review = ev.OutlineReviewed(
+        title="T", parts=mended, quality={"notes": []}, changes=("titles",), author="m"
+    )
     state = machine.apply(state, review)
     assert [part.title for part in state.written_parts] == ["Mended 0", "Mended 1", "Mended 2"]

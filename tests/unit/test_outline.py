@@ -10,7 +10,8 @@ from pipeline.outline import Brief, allocate, parts_range, reading_minutes, sect
 
 
 @pytest.mark.parametrize(
-    ("hours", "minutes"), [(0.5, 30), (1.75, 105), (2.0, 120), (6.5, 390), (40.0, 2400), (0.508, 30), (0.5084, 31)]
+    ("hours", "minutes"),
+    [(0.5, 30), (1.75, 105), (2.0, 120), (6.5, 390), (40.0, 2400), (0.508, 30), (0.5084, 31)],
 )
 def test_budget_rounds_half_up_to_whole_minutes(hours: float, minutes: int) -> None:
     assert Brief(query="anything", hours=hours).budget_minutes == minutes
@@ -18,7 +19,15 @@ def test_budget_rounds_half_up_to_whole_minutes(hours: float, minutes: int) -> N
 
 @pytest.mark.parametrize(
     ("minutes", "expected"),
-    [(30, (1, 1)), (119, (1, 1)), (120, (2, 3)), (240, (2, 3)), (241, (3, 8)), (390, (4, 13)), (2400, (20, 80))],
+    [
+        (30, (1, 1)),
+        (119, (1, 1)),
+        (120, (2, 3)),
+        (240, (2, 3)),
+        (241, (3, 8)),
+        (390, (4, 13)),
+        (2400, (20, 80)),
+    ],
 )
 def test_parts_follow_the_length_of_the_course(minutes: int, expected: tuple[int, int]) -> None:
     assert parts_range(minutes) == expected

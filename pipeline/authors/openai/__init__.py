@@ -12,6 +12,7 @@
     drafting    what is there while it still writes
     repairs     what had to be mended, for the quality report
     endpoint    one call; what the server supports
+    connection  the HTTP client under it
     reply       an answer as it arrives
     failures    the openai library's errors in our words
 """

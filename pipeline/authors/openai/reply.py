@@ -60,18 +60,19 @@ class Reply:
             self._pieces = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
 
-    def take(self, message: Any) -> None:
+    def take(self, message: object) -> None:
         """Add a ``chat.completion`` or a ``chat.completion.chunk``.
 
         Raises:
             AuthorInvalidOutput: the answer has become longer than any that could be meant.
         """
-        self._count(getattr(message, "usage", None))
-        for choice in (getattr(message, "choices", None) or ())[:1]:
-            said = getattr(choice, "delta", None) or getattr(choice, "message", None)
-            self._finish = getattr(choice, "finish_reason", None) or self._finish
-            self._refused = self._refused or bool(getattr(said, "refusal", None))
-            self._add(getattr(said, "content", None))
+        self._count(_field(message, "usage"))
+        choices = _field(message, "choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        said = _field(choice, "delta") or _field(choice, "message")
+        self._finish = _field(choice, "finish_reason") or self._finish
+        self._refused = self._refused or bool(_field(said, "refusal"))
+        self._add(_field(said, "content"))
 
     def _add(self, content: object) -> None:
         if not isinstance(content, str) or not content:
@@ -84,7 +85,7 @@ class Reply:
             self._on_text(self)
 
     def _count(self, usage: Any) -> None:
-        prompt, completion = (getattr(usage, f"{kind}_tokens", None) for kind in ("prompt", "completion"))
+        prompt, completion = _field(usage, "prompt_tokens"), _field(usage, "completion_tokens")
         if isinstance(prompt, int) and isinstance(completion, int):
             self.usage = Usage(prompt_tokens=prompt, completion_tokens=completion)
 
@@ -103,6 +104,10 @@ class Reply:
         if self._finish is None and self.text and next(objects_in(self.text), None) is None:
             raise AuthorUnavailable(BROKEN_OFF)
         return Answer(text=self.text, usage=self.usage, request_id=self.request_id)
+
+
+def _field(value: object, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 OnText = Callable[[Reply], None]

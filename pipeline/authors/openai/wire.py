@@ -17,6 +17,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -242,9 +243,14 @@ class ReviewAnswer(Wire):
 
 def schema(answer: type[Wire], terms: Terms) -> dict[str, Any]:
     """Return the strict JSON schema of an answer: no references, every field required, terms included."""
-    plain = answer.model_json_schema()
+    plain = _plain(answer)
     strict: dict[str, Any] = _strict(plain, plain.get("$defs", {}), terms)
     return strict
+
+
+@cache
+def _plain(answer: type[Wire]) -> dict[str, Any]:
+    return answer.model_json_schema()
 
 
 def _strict(node: Mapping[str, Any], definitions: Mapping[str, Any], terms: Terms, name: str = "") -> Any:
