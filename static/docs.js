@@ -68,7 +68,7 @@ function row(name, schema, description, remark, where = "") {
 function members(schema) {
   const others = mentioned(schema).map((part) => named(part));
   const rows = Object.entries(schema.properties ?? {}).map(([name, member]) =>
-    row(name, member, member.description, schema.required?.includes(name) ? "" : "sometimes"));
+    row(name, member, member.description, schema.required?.includes(name) ? "" : "optional"));
   return [
     ...prose(schema.description),
     others.length > 0 && heading(schema.allOf ? "Everything in" : "One of"),

@@ -24,10 +24,52 @@ _KEPT_LOWER = frozenset(SMALL_WORDS) | vocabulary(
     why with within without you your
     """
 )
-_ORDINARY = re.compile(
-    r"(?:ing|ed|tion|sion|ment|ness|ity|ance|ence|ism|ist|ists|ology|graphy|ical|ful|less|able|ible|ous|ive|ly|ers?"
-    r"|ors?|ures?|ages?|als?|ants?|ents?|ies|ses|tes|ics?|ms|ds|ts|ks|ps|gs|ys|ls|ns|rs|es)$"
+_ORDINARY_ENDING = re.compile(
+    r"(?:ing|ed|tion|sion|ment|ness|ity|ance|ence|ism|ist|ology|graphy|ical|ful|less|able|ible|ous|ive|ly|ers?"
+    r"|ors?|ures?|ages?|als?|ants?|ents?|ies|ses|tes|ics?|ms|ds|ts|ks|ps|gs|ys|ls|ns|rs|es|ship|hood|ward|wide)$"
 )
+_ORDINARY_WORDS = vocabulary(
+    """
+    above absolute abstract abuse access achieve act action add advantage advice affect agency aim
+    algebra analysis any approach appropriate approximate arena artifact ask aspect atmosphere
+    attack background bar barrier base basin be below best bias big birth blast blow body boolean
+    box break broadcast build business call care case cause cell census challenge champion change
+    chaos choice city claim clash class clause cloud code cold college common communicate compare
+    comparison complete complex composite compute concept concise condition construct contemporary
+    context contingency contribute control cost count create crisis criteria culture cycle data date
+    day death decline decompose deep defeat defense define degree design difficult digital dilemma
+    direct discipline discovery discriminatory domain double down draw dream early earth economy
+    edge efficiency electric enact end energy enforce enough entrepreneurship era estimate evaluate
+    evidence exchange expect experience face faith fate faulty feature field final find finish first
+    fit flat flaw flight fluid focus folk force foreign form framework free full function future gas
+    gauge general geometry great gross group growth guide hard health high history home hope
+    household huge human idea identify image impact imperfect improve income increase indirect
+    inform input inside install intake interact interchange interest internet interplay interval
+    island issue item joint journey key know landscape language large late law layout leap learn
+    least left letter level life light limit line linear list load long look loop loss low machine
+    main make male map market marketplace mass master match matter measure memory method mind mobile
+    mode model modern money mood moon more most motion move multiple music mystery narrow nation
+    nature need new news night nucleus number object old open optimize order organize origin output
+    over own page part path pattern peace people perfect period person phenomena physics place plan
+    plane play plot point policy poor popular population position post power present press price
+    primary privacy problem process product profit program project proof property public purpose
+    quality quantity quest queue quick race radius raise random range rare rate ratio reach ready
+    real reason record reduce reflect region regular reject relationship remove repair replace
+    report research respond response rest result review right rise risk road role room root rule run
+    safety sample save scale school science scope search season secondary secrecy seek select self
+    sense sequence service set shape share shift shock short show side sign simple simplify single
+    site size skill sky sleep small social society soil solve sound source space spectrum speech
+    speed spirit standard start state steel step stock store strategy street strength stress strife
+    strong structure study style subject success sum supply support surface survey symmetry
+    synthesis system table take task team teamwork term test text textbook theorem theory thing
+    third thought three tie time today tool top topic touch trace trade tradeoff transfer translate
+    transport treat tree trial truth turn turnout tutorial two type tyranny uncertainty understand
+    uniform unique unit update urban use user value vast vector view visualize voice volume wage
+    wall war water wave way we wealth weather web weight whole will women word work workforce
+    workplace world worldview write year young
+    """
+)
+"""Words of headings that are no names, for readings whose running text has not shown it."""
 _NAMES = vocabulary(
     """
     Africa African Africans Alaska America American Americans Americas Arab Arabic Archimedes Asia
@@ -119,7 +161,10 @@ class Casing:
                     elif position:
                         upper.add(word)
             for concept in chapter.key_concepts:
-                upper.update(word for word in words(concept)[:1] if word[0].isupper())
+                first, *rest = words(concept) or [""]
+                # "Boston Massacre" is a name; "Smart pointers" is a term that begins with a capital.
+                if rest and all(word[0].isupper() for word in (first, *rest)):
+                    upper.add(first)
         self._lower = lower
         self._names = (upper - {word.capitalize() for word in lower}) | _NAMES
 
@@ -142,15 +187,19 @@ class Casing:
         if bare in self._names or core in self._names:
             return token
         low = bare.casefold()
-        known = (
-            low in _KEPT_LOWER
-            or low in self._lower
-            or low.rstrip("s") in self._lower
-            or low + "s" in self._lower
+        if self._is_ordinary(low) or len(core) == 1:
+            return token.replace(core, core if core == "I" else core.casefold(), 1)
+        return token
+
+    def _is_ordinary(self, word: str) -> bool:
+        """Return whether a word is none that keeps its capital inside a sentence; in doubt it is a name."""
+        singular = word.rstrip("s")
+        return (
+            word in _KEPT_LOWER
+            or not self._lower.isdisjoint((word, singular, f"{word}s"))
+            or not _ORDINARY_WORDS.isdisjoint((word, singular))
+            or _ORDINARY_ENDING.search(word) is not None
         )
-        if known or _ORDINARY.search(low) or len(core) == 1:
-            return token.replace(core, core.casefold() if core != "I" else core, 1)
-        return token.replace(core, core[0].lower() + core[1:], 1) if low not in self._names else token
 
     def phrase(self, heading: str) -> Phrase:
         """Return a heading of a book as words inside a sentence."""

@@ -44,7 +44,7 @@ SUBJECTS = {
     "why do we sleep": {"psychology-2e"},
     "supply and demand": {"principles-economics-3e"},
     "python for beginners": {"introduction-python-programming", "think-python"},
-    "what can we know, theories of knowledge": {"introduction-philosophy-2e"},
+    "introduction to moral philosophy": {"introduction-philosophy-2e", "business-ethics"},
     "causes of the American Civil War": {"us-history"},
 }
 
