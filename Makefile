@@ -36,6 +36,9 @@ bench: $(BIN)/.dev ## measure, and write the tables of docs/benchmarks.md
 soak: $(BIN)/.dev ## the big loads
 	$(BIN)/python -m tests.bench --soak
 
+docs: $(BIN)/.dev ## fill the generated tables of the documents
+	$(BIN)/python docs/tools/fill.py
+
 lock: $(BIN)/.dev ## write the lock files anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
@@ -45,4 +48,4 @@ clean: ## remove what was built here; courses stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test lint types bench soak lock clean
+.PHONY: help run test lint types bench soak docs lock clean

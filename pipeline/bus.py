@@ -123,6 +123,7 @@ class Subscriber:
         on_item: called with each entry or draft, in the order received; must not block.
         on_confirmed: called with the course ids whose subscription Redis has confirmed, after each
             (re)subscription: what was published before that may have been missed.
+        on_lost: called when the connection is gone, before it is made again.
     """
 
     def __init__(
@@ -131,10 +132,12 @@ class Subscriber:
         *,
         on_item: Callable[[Entry | Draft], None],
         on_confirmed: Callable[[list[str]], None],
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._on_item = on_item
         self._on_confirmed = on_confirmed
+        self._on_lost = on_lost
         self._wanted: set[bytes] = set()
         self._asked: set[bytes] = set()
         self._bell = asyncio.Event()
@@ -162,6 +165,7 @@ class Subscriber:
                     logger.warning("subscription lost", extra={"error": repr(lost.exceptions[0])})
                     wait_s = shortest_s
             self.connected = False
+            self._on_lost()
             await asyncio.sleep(wait_s)  # a backoff: there is no event for "Redis is back"
             wait_s = min(longest_s, wait_s * 2)
 

@@ -43,6 +43,10 @@ class SchemaError(Exception):
     """The schema could not be brought up to date; the message is one sentence for the operator."""
 
 
+class DatabaseUnreachable(Exception):
+    """Nothing answers at DATABASE_URL; the message is one sentence for the operator."""
+
+
 @cache
 def queries(name: str) -> Any:
     """Return the named queries of ``sql/{name}.sql``, each a coroutine function taking a connection."""
@@ -118,7 +122,7 @@ async def wait_until_ready(url: str, *, timeout_s: float = 30.0, max_size: int =
     """Open a pool as soon as the database answers; for a start where Postgres comes up beside us.
 
     Raises:
-        SchemaError: it did not answer within `timeout_s`; the last reason is in the message.
+        DatabaseUnreachable: it did not answer within `timeout_s`; the last reason is in the message.
     """
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:
@@ -126,5 +130,5 @@ async def wait_until_ready(url: str, *, timeout_s: float = 30.0, max_size: int =
             return await open_pool(url, max_size=max_size)
         except UNAVAILABLE as error:
             if asyncio.get_running_loop().time() >= deadline:
-                raise SchemaError(f"Postgres does not answer: {error}") from error
+                raise DatabaseUnreachable(f"Postgres does not answer: {error}") from error
             await asyncio.sleep(0.2)  # the server is starting; there is no event to await

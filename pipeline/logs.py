@@ -33,4 +33,5 @@ def configure(level: str) -> None:
     handler.setFormatter(FieldFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("arq").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it has a line for each WebSocket
     logging.getLogger("httpx2").setLevel(logging.WARNING)

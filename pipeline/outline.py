@@ -114,6 +114,7 @@ class Chapter(Value):
     """Relevance to the query, 0 to 1."""
 
 
+LEAST_PROPORTION = 1e-9
 WORDS_PER_MINUTE = 200
 """Silent reading of study text, below the 238 wpm that Brysbaert (2019) measured for non-fiction."""
 
@@ -234,9 +235,7 @@ def allocate(
     ceiling = total if most is None else most
     if count * least > total or count * ceiling < total:
         raise ValueError(f"{total} minutes cannot be divided into {count} shares of {least}-{ceiling}")
-    usable = [w for w in weights if math.isfinite(w) and w > 0]
-    floor_weight = min(usable, default=1.0)
-    clean = [w if math.isfinite(w) and w > 0 else floor_weight for w in weights]
+    clean = _proportions(weights)
 
     shares: dict[int, int] = {}
     free = list(range(count))
@@ -264,3 +263,11 @@ def allocate(
         for i in by_remainder[:left]:
             shares[i] += 1
     return tuple(shares[i] for i in range(count))
+
+
+def _proportions(weights: Sequence[float]) -> list[float]:
+    """Return `weights` with the largest as 1 and none so small that arithmetic on it fails."""
+    usable = [w for w in weights if math.isfinite(w) and w > 0]
+    largest, smallest = max(usable, default=1.0), min(usable, default=1.0)
+    clean = [w if math.isfinite(w) and w > 0 else smallest for w in weights]
+    return [max(w / largest, LEAST_PROPORTION) for w in clean]

@@ -23,7 +23,7 @@ from pipeline import database
 from pipeline.authors.choose import make_author
 from pipeline.backing import raise_fd_limit, urls_or_exit
 from pipeline.bus import UNAVAILABLE, Bus, connect
-from pipeline.database import SchemaError
+from pipeline.database import DatabaseUnreachable, SchemaError
 from pipeline.jobs import FUNCTION, Queue, arq_pool, serialize
 from pipeline.library.catalogue import load_catalogue
 from pipeline.library.embed import make_embedder
@@ -109,7 +109,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Be a worker until `stop` is set.
 
     Raises:
-        SchemaError: the database cannot be used; the message is for the operator.
+        SchemaError: the database cannot be used as it is; the message is for the operator.
+        DatabaseUnreachable: it does not answer.
     """
     database_url, redis_url = urls_or_exit(settings)
     pool = await database.wait_until_ready(database_url, max_size=20)
@@ -154,7 +155,7 @@ async def _main(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Run the worker; return its exit code: 2 when it is configured so that it cannot work."""
+    """Run the worker; return its exit code: 2 when only the operator can help, 1 when a restart may."""
     try:
         settings = Settings.from_environment()
         configure(settings.log_level)
@@ -164,6 +165,9 @@ def main() -> int:
     except (SettingsError, SchemaError) as error:
         print(f"coursecast worker: {error}", file=sys.stderr)
         return 2
+    except DatabaseUnreachable as error:
+        print(f"coursecast worker: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

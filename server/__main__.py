@@ -14,11 +14,13 @@ import sys
 from types import FrameType
 
 import uvicorn
+import uvloop
 
 from pipeline.backing import raise_fd_limit, urls_or_exit
 from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError
-from server.app import create_app
+from server.app import create_app, prepare
+from server.protocols import AbortableHttp, AbortableWebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -63,16 +65,21 @@ class DrainingServer(uvicorn.Server):
 
 
 def main() -> int:
-    """Run the server; return its exit code: 2 when it is configured so that it cannot work."""
+    """Run the server; return its exit code: 2 when only the operator can help, 1 when a restart may."""
     try:
         settings = Settings.from_environment()
         configure(settings.log_level)
         database_url, redis_url = urls_or_exit(settings)
         raise_fd_limit()
         listener = bind(settings.host, settings.port)
-    except SettingsError as error:
+        # Before uvicorn runs: whatever its lifespan raises, it shows as a traceback.
+        uvloop.run(prepare(settings, database_url))
+    except (SettingsError, SchemaError) as error:
         print(f"coursecast web: {error}", file=sys.stderr)
         return 2
+    except DatabaseUnreachable as error:
+        print(f"coursecast web: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"coursecast web: cannot listen on {settings.host}:{settings.port}: {error}", file=sys.stderr)
         return 2
@@ -80,7 +87,8 @@ def main() -> int:
         create_app(settings, database_url, redis_url),
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
+        http=AbortableHttp,
+        ws=AbortableWebSocket,
         ws_max_size=WEBSOCKET_MAX_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=None,
@@ -93,7 +101,7 @@ def main() -> int:
     server = DrainingServer(config)
     logger.info("listening", extra={"host": host, "port": port})
     server.run(sockets=[listener])
-    return 0 if server.started else 3
+    return 0 if server.started else 1
 
 
 if __name__ == "__main__":

@@ -28,11 +28,13 @@ from server import books, courses, health
 from server.access import OriginGate
 from server.context import Context
 from server.hub import Hub
+from server.multiplex import many_courses_socket
 from server.openapi import openapi_json
 from server.pages import Pages, static_folder
 from server.responses import ApiError, on_api_error
 from server.sse import CourseEvents
 from server.status import course_status
+from server.statuses import Statuses
 from server.websocket import course_socket
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ def routes() -> Sequence[BaseRoute]:
         Route("/courses/{course_id}/cancel", courses.cancel_course, methods=["POST"]),
         Route("/courses/{course_id}/retry", courses.retry_course, methods=["POST"]),
         WebSocketRoute("/courses/{course_id}/ws", course_socket),
+        WebSocketRoute("/ws", many_courses_socket),
         Route("/course-status/{course_id}", course_status),
         Route("/course", courses.finished_course_by_query),
         Route("/books", books.list_books),
@@ -111,28 +114,45 @@ def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlet
     )
 
 
+async def prepare(settings: Settings, database_url: str) -> None:
+    """Bring schema and library up to date.
+
+    Raises:
+        SchemaError: the database cannot be used as it is; the message is for the operator.
+        DatabaseUnreachable: it does not answer.
+    """
+    pool = await database.wait_until_ready(database_url, max_size=2)
+    embedder = make_embedder(settings)
+    try:
+        await database.migrate(pool)
+        await load_catalogue(pool, embedder)
+    finally:
+        await embedder.close()
+        await pool.close()
+
+
 @contextlib.asynccontextmanager
 async def open_context(settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[Context]:
-    """Open the server's tools, schema and catalogue brought up to date, and close them afterwards."""
-    pool = await database.wait_until_ready(database_url, max_size=POOL_SIZE)
+    """Open the server's tools, and close them afterwards; :func:`prepare` was run before."""
+    pool = await database.open_pool(database_url, max_size=POOL_SIZE)
     client = bus.connect(redis_url)
     # A client of its own: a pool shared with publishers could keep the subscription waiting.
     subscription = bus.connect(redis_url, max_connections=2)
     queue = Queue(arq_pool(redis_url))
     embedder = make_embedder(settings)
     try:
-        await database.migrate(pool)
-        await load_catalogue(pool, embedder)
-        log = Log(pool)
+        log, requests = Log(pool), Requests(pool)
+        hub = Hub(log, subscription, max_viewers=settings.max_viewers)
         yield Context(
             settings=settings,
             pool=pool,
             redis=client,
             log=log,
-            requests=Requests(pool),
+            requests=requests,
             bus=bus.Bus(client),
             queue=queue,
-            hub=Hub(log, subscription, max_viewers=settings.max_viewers),
+            hub=hub,
+            statuses=Statuses(hub, requests),
             embedder=embedder,
             library=Library(pool, embedder),
         )

@@ -17,6 +17,7 @@ from pipeline.log import Log
 from pipeline.requests import Requests
 from pipeline.settings import Settings
 from server.hub import Hub
+from server.statuses import Statuses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Context:
     bus: Bus
     queue: Queue
     hub: Hub
+    statuses: Statuses
     embedder: Embedder
     library: Library
 

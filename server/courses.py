@@ -8,7 +8,6 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -94,14 +93,14 @@ async def retry_course(request: Request) -> Response:
 
 
 async def _view(tools: Context, course_id: str, status: int, entries: tuple[Entry, ...]) -> Response:
-    """Answer with the status view, and ring for the entries just appended once it is on its way."""
-    row = await tools.requests.status(course_id)
+    """Ring for the entries just appended, so that no viewer is behind, then answer with the status view."""
+    for entry in entries:
+        tools.hub.note(course_id, entry.seq)
+    await tools.bus.publish(entries)
+    row = await tools.statuses.fresh(course_id)
     if row is None:
         raise no_course(course_id)
-    ring = BackgroundTask(tools.bus.publish, entries) if entries else None
-    response = JSON(row.view, status)
-    response.background = ring
-    return response
+    return JSON(row.view, status)
 
 
 async def finished_course(request: Request) -> Response:

@@ -13,7 +13,9 @@ from pipeline import database
 from pipeline.log import PAGE, Log
 from server import frames
 from server.frames import EntryFrame, Frame
-from server.hub import Hub, Viewer
+from server.hub import Hub
+from server.protocols import Abort
+from server.viewers import Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,11 @@ class NoSuchCourse(Exception):
 
 class Over(Exception):
     """The viewer has everything and the course is not processing: nothing will come."""
+
+    def __init__(self, seq: int, status: str) -> None:
+        super().__init__(f"the log ends at {seq} and the course is {status}")
+        self.seq = seq
+        self.status = status
 
 
 class Feed:
@@ -40,12 +47,23 @@ class Feed:
         self._hub = hub
         self._viewer = viewer
         self._first = first
+        self.seq = 0
+        """Last seq of the log when the feed was opened."""
         self.over = False
         self.gone = False
 
     @classmethod
-    async def open(cls, log: Log, hub: Hub, course_id: str, cursor: int | str) -> Feed:
+    async def open(
+        cls, log: Log, hub: Hub, course_id: str, cursor: int | str, abort: Abort | None = None
+    ) -> Feed:
         """Begin to watch a course from `cursor`; one that is no number, or beyond the log, means from 1.
+
+        Args:
+            log: where the truth is.
+            hub: who tells what is new.
+            course_id: which course.
+            cursor: the last seq that the viewer has.
+            abort: drops the viewer's connection, for when it does not read.
 
         Raises:
             NoSuchCourse: there is no such course.
@@ -57,12 +75,14 @@ class Feed:
             raise NoSuchCourse(course_id)
         seq, status = last
         if cursor == seq and status != "processing":
-            raise Over(course_id)
+            raise Over(seq, status)
         first: list[Frame] = []
         if isinstance(cursor, str) or cursor > seq:
             first.append(frames.reset(course_id, cursor, seq))
             cursor = 0
-        return cls(log, hub, await hub.join(course_id, cursor), first)
+        feed = cls(log, hub, await hub.join(course_id, cursor, abort), first)
+        feed.seq = seq
+        return feed
 
     @property
     def leaving(self) -> bool:

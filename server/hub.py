@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Coroutine, Iterable
 
 import redis.asyncio as redis
@@ -26,7 +25,8 @@ from pipeline import database
 from pipeline.bus import Draft, Subscriber
 from pipeline.log import PAGE, Entry, Log
 from server import frames
-from server.frames import EntryFrame, Frame
+from server.protocols import Abort
+from server.viewers import Viewer, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -34,114 +34,11 @@ CONFIRM_S = 0.25
 RECONCILE_S = 2.0
 PING_S = 15
 BLOCKED_S = 30.0
-BUFFER = 64
-"""Entries a viewer may be behind before it loses its buffer, not its place."""
+POLLED_S = 15.0
 
 
 class Full(Exception):
     """This process has as many viewers as it may have."""
-
-
-class Viewer:
-    """One reader of one course: what it has (``cursor``) and what waits for it.
-
-    The hub writes to it, its feed reads from it; both on the event loop, so no lock is needed.
-    """
-
-    __slots__ = (
-        "_wake",
-        "blocked_at",
-        "buffer",
-        "course_id",
-        "cursor",
-        "drafts",
-        "ended",
-        "lagging",
-        "leaving",
-        "ping_due",
-        "task",
-    )
-
-    def __init__(self, course_id: str, cursor: int) -> None:
-        self.course_id = course_id
-        self.cursor = cursor
-        self.buffer: deque[EntryFrame] = deque()
-        self.drafts: dict[str, Frame] = {}
-        self.lagging = True
-        """Whether the log has to be read: at first, after a gap, after a full buffer."""
-        self.ended: tuple[int, str] | None = None
-        self.leaving = False
-        self.ping_due = False
-        self.blocked_at: float | None = None
-        """Since when a send waits for the peer, in loop time."""
-        self.task: asyncio.Task[object] | None = None
-        self._wake = asyncio.Event()
-
-    def offer(self, frame: EntryFrame) -> None:
-        """Take the next entry, or note that there is a gap; one who lags will read it from the log."""
-        if self.lagging:
-            return
-        seq = frame.entry.seq
-        last = self.buffer[-1].entry.seq if self.buffer else None
-        if last is not None and seq != last + 1:
-            if seq <= last:
-                return
-            self.lag()
-        elif len(self.buffer) >= BUFFER:
-            self.lag()
-        else:
-            self.buffer.append(frame)
-        self._wake.set()
-
-    def offer_draft(self, task: str, frame: Frame) -> None:
-        """Take a draft: the newest of each task, and none while lagging."""
-        if not self.lagging:
-            self.drafts[task] = frame
-            self._wake.set()
-
-    def lag(self) -> None:
-        """Lose the buffer, keep the place."""
-        self.buffer.clear()
-        self.drafts.clear()
-        self.lagging = True
-        self._wake.set()
-
-    @property
-    def position(self) -> int:
-        """The last entry it has, buffered ones included."""
-        return self.buffer[-1].entry.seq if self.buffer else self.cursor
-
-    def wake(self) -> None:
-        """Have the feed look again."""
-        self._wake.set()
-
-    async def woken(self) -> None:
-        """Wait until there may be something new."""
-        await self._wake.wait()
-        self._wake.clear()
-
-
-class Watch:
-    """One course that somebody here watches."""
-
-    def __init__(self, course_id: str) -> None:
-        self.course_id = course_id
-        self.viewers: set[Viewer] = set()
-        self.confirmed = asyncio.Event()
-        self.seq = 0
-        """Last entry told to the viewers here, who read what is before it by themselves; 0: none read yet."""
-        self.terminal_at: int | None = None
-        """Seq of a terminal entry that was told but not yet proven to be the last."""
-        self.catching_up = False
-        self.newest_draft: tuple[int, int] = (0, 0)
-
-    def tell(self, entry: Entry) -> None:
-        """Tell all viewers of an entry, framed once."""
-        frame = EntryFrame(entry)
-        self.seq = entry.seq
-        self.terminal_at = entry.seq if entry.terminal else None
-        for viewer in self.viewers:
-            viewer.offer(frame)
 
 
 class Hub:
@@ -156,7 +53,10 @@ class Hub:
     def __init__(self, log: Log, client: redis.Redis, *, max_viewers: int) -> None:
         self._log = log
         self._watches: dict[str, Watch] = {}
-        self._subscriber = Subscriber(client, on_item=self._on_item, on_confirmed=self._on_confirmed)
+        self._pulses: set[Viewer] = set()
+        self._subscriber = Subscriber(
+            client, on_item=self._on_item, on_confirmed=self._on_confirmed, on_lost=self._on_lost
+        )
         self._max_viewers = max_viewers
         self._count = 0
         self._errands: set[asyncio.Task[None]] = set()
@@ -173,7 +73,7 @@ class Hub:
         """Whether the subscription connection stands."""
         return self._subscriber.connected
 
-    async def join(self, course_id: str, cursor: int) -> Viewer:
+    async def join(self, course_id: str, cursor: int, abort: Abort | None = None) -> Viewer:
         """Begin to watch, confirmed by Redis or CONFIRM_S later; only then may the log be read.
 
         Raises:
@@ -181,13 +81,9 @@ class Hub:
         """
         if self._count >= self._max_viewers:
             raise Full(f"{self._max_viewers} viewers are connected to this process already")
-        viewer = Viewer(course_id, cursor)
-        viewer.task = asyncio.current_task()
+        viewer = Viewer(course_id, cursor, abort)
         viewer.leaving = self.draining
-        watch = self._watches.get(course_id)
-        if watch is None:
-            watch = self._watches[course_id] = Watch(course_id)
-            self._subscriber.follow(course_id)
+        watch = self._watch(course_id)
         watch.viewers.add(viewer)
         self._count += 1
         try:
@@ -207,9 +103,47 @@ class Hub:
             return
         watch.viewers.remove(viewer)
         self._count -= 1
-        if not watch.viewers:
-            del self._watches[viewer.course_id]
-            self._subscriber.leave(viewer.course_id)
+        self._end_if_unwatched(watch)
+
+    def pulse(self, abort: Abort | None) -> Viewer:
+        """Return what a socket for many courses hears beside them: heartbeat and drain."""
+        pulse = Viewer("", 0, abort)
+        pulse.lagging = False
+        pulse.leaving = self.draining
+        self._pulses.add(pulse)
+        return pulse
+
+    def end_pulse(self, pulse: Viewer) -> None:
+        """End what :meth:`pulse` began."""
+        self._pulses.discard(pulse)
+
+    def polled(self, course_id: str) -> Watch:
+        """Watch a course for POLLED_S because somebody polls it."""
+        watch = self._watch(course_id)
+        watch.polled_until = asyncio.get_running_loop().time() + POLLED_S
+        return watch
+
+    def note(self, course_id: str, seq: int) -> None:
+        """Note that a course has an entry `seq`, for who asks this process next, before Redis says so."""
+        watch = self._watches.get(course_id)
+        if watch is not None:
+            self._heard(watch, seq)
+
+    def watched(self, course_id: str) -> Watch | None:
+        """Return the watch of a course, where there is one."""
+        return self._watches.get(course_id)
+
+    def _watch(self, course_id: str) -> Watch:
+        watch = self._watches.get(course_id)
+        if watch is None:
+            watch = self._watches[course_id] = Watch(course_id)
+            self._subscriber.follow(course_id)
+        return watch
+
+    def _end_if_unwatched(self, watch: Watch) -> None:
+        if not watch.viewers and watch.polled_until <= asyncio.get_running_loop().time():
+            del self._watches[watch.course_id]
+            self._subscriber.leave(watch.course_id)
 
     def caught_up(self, viewer: Viewer) -> None:
         """Note that a viewer has read the log to its end: from there on the hub must tell.
@@ -230,10 +164,9 @@ class Hub:
     def drain(self) -> None:
         """Tell every viewer to come back to another process."""
         self.draining = True
-        for watch in self._watches.values():
-            for viewer in watch.viewers:
-                viewer.leaving = True
-                viewer.wake()
+        for viewer in self._everyone():
+            viewer.leaving = True
+            viewer.wake()
 
     async def run(self) -> None:
         """Serve until cancelled: the subscription, the reconcile, the heartbeats."""
@@ -250,7 +183,9 @@ class Hub:
             return
         if isinstance(item, Draft):
             self._on_draft(watch, item)
-        elif watch.seq == 0:
+            return
+        self._heard(watch, item.seq)
+        if watch.seq == 0:
             for viewer in watch.viewers:
                 viewer.lag()  # their first read may have been just too early for this entry
         elif item.seq == watch.seq + 1:
@@ -259,6 +194,11 @@ class Hub:
                 self._errand(self._prove_end(watch))
         elif item.seq > watch.seq:
             self._catch_up(watch)
+
+    def _heard(self, watch: Watch, seq: int) -> None:
+        watch.heard = max(watch.heard, seq)
+        if watch.status is not None and watch.status.seq < seq:
+            watch.status = None
 
     def _on_draft(self, watch: Watch, item: Draft) -> None:
         newest = (item.fence, item.n)
@@ -274,9 +214,15 @@ class Hub:
             watch = self._watches.get(course_id)
             if watch is None:
                 continue
-            if watch.confirmed.is_set():
+            if watch.seq:
                 self._catch_up(watch)  # a resubscription: what was published meanwhile is gone
             watch.confirmed.set()
+
+    def _on_lost(self) -> None:
+        """The subscription is gone: whoever joins has to wait for the next, and no status row can be kept."""
+        for watch in self._watches.values():
+            watch.confirmed.clear()
+            watch.status = None
 
     def _catch_up(self, watch: Watch) -> None:
         if not watch.catching_up:
@@ -311,7 +257,7 @@ class Hub:
         """Compare all watches that may get further with the log, in one query."""
         while True:
             await asyncio.sleep(RECONCILE_S)
-            open_ones = {w.course_id: w for w in self._watches.values() if w.seq}
+            open_ones = {w.course_id: w for w in self._watches.values() if w.seq or w.status}
             if not open_ones:
                 continue
             try:
@@ -321,7 +267,8 @@ class Hub:
                 continue
             for course_id, (seq, _) in last_seqs.items():
                 watch = open_ones[course_id]
-                if seq > watch.seq or watch.terminal_at is not None:
+                self._heard(watch, seq)
+                if watch.viewers and (seq > watch.seq or watch.terminal_at is not None):
                     self._catch_up(watch)
 
     def _errand(self, coroutine: Coroutine[None, None, None]) -> None:
@@ -350,8 +297,12 @@ class Hub:
                 if id(viewer) // 64 % PING_S == turn:
                     viewer.ping_due = True
                     viewer.wake()
-                if viewer.blocked_at is not None and now - viewer.blocked_at > BLOCKED_S and viewer.task:
-                    viewer.task.cancel()
+                if viewer.blocked_at is not None and now - viewer.blocked_at > BLOCKED_S and viewer.abort:
+                    logger.info("a peer does not read", extra={"course": viewer.course_id})
+                    viewer.abort()
+            for watch in [w for w in self._watches.values() if 0 < w.polled_until <= now]:
+                watch.polled_until = 0.0
+                self._end_if_unwatched(watch)
 
     def _everyone(self) -> Iterable[Viewer]:
-        return [viewer for watch in self._watches.values() for viewer in watch.viewers]
+        return [*self._pulses, *(viewer for watch in self._watches.values() for viewer in watch.viewers)]

@@ -94,10 +94,46 @@ class SocketPing(Shape):
     type: Literal["ping"]
 
 
+class SocketRequest(Shape):
+    """What a client may send on a socket for many courses."""
+
+    type: Literal["subscribe", "unsubscribe", "ping"]
+    course_id: str | Absent = sometimes("Which course; not for `ping`.")
+    after: int | Absent = sometimes("With `subscribe`: the last seq you have; 0 where it is missing.")
+
+
+class Subscribed(Shape):
+    """A subscription on a socket for many courses is confirmed; its events follow."""
+
+    course_id: str
+    seq: int
+    """Number of the newest event."""
+
+
+class SubscriptionError(Shape):
+    """What was asked about one course cannot be done; the socket and other subscriptions go on."""
+
+    course_id: str | None
+    error: str
+
+
 FRAMES: Mapping[str, type[Shape]] = MappingProxyType(
     {"draft": Draft, "reset": Reset, "ping": Ping, "end": End, "error": SocketError}
 )
 """What a WebSocket sends beside updates and `pong`, by ``event``."""
 
-SHAPES: tuple[type[Value], ...] = (Message, *MESSAGES, PolledStatus, *FRAMES.values(), SocketPing)
+MANY_FRAMES: Mapping[str, type[Shape]] = MappingProxyType(
+    {**FRAMES, "subscribed": Subscribed, "error": SubscriptionError}
+)
+"""The same for a socket with many courses."""
+
+SHAPES: tuple[type[Value], ...] = (
+    Message,
+    *MESSAGES,
+    PolledStatus,
+    *FRAMES.values(),
+    *(shape for shape in MANY_FRAMES.values() if shape not in FRAMES.values()),
+    SocketPing,
+    SocketRequest,
+)
 """What the document needs a schema for."""

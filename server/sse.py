@@ -22,6 +22,7 @@ from server.context import Context, context
 from server.feed import Feed, NoSuchCourse, Over
 from server.frames import retry_line
 from server.hub import Full
+from server.protocols import abort_of
 from server.responses import NOSNIFF, ApiError, invalid, no_course
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class CourseEvents:
         course_id = limits.course_id(request)
         tools = context(request)
         try:
-            feed = await Feed.open(tools.log, tools.hub, course_id, cursor(request))
+            feed = await Feed.open(tools.log, tools.hub, course_id, cursor(request), abort_of(request))
         except NoSuchCourse as error:
             raise no_course(course_id) from error
         except Over:

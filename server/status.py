@@ -49,7 +49,7 @@ async def course_status(request: Request) -> Response:
 
 
 async def _row(tools: Context, course_id: str) -> StatusRow:
-    row = await tools.requests.status(course_id)
+    row = await tools.statuses.get(course_id)
     if row is None:
         raise no_course(course_id)
     return row
@@ -69,7 +69,11 @@ async def _long_poll(request: Request, tools: Context, course_id: str) -> Respon
     if wait_s > 0:
         strange = await _wait(tools, course_id, after, wait_s)
     entries = await tools.log.entries(course_id, 0 if strange else after, PAGE)
-    row = await _row(tools, course_id)  # read after the entries: the view is never behind them
+    # Read after the entries and past the cache: the view is never behind them.
+    row = await tools.statuses.fresh(course_id)
+    if row is None:
+        raise no_course(course_id)
+    tools.hub.note(course_id, row.seq)
     if not entries and after > row.seq:
         strange = True
         entries = await tools.log.entries(course_id, 0, PAGE)

@@ -12,11 +12,13 @@ import json
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from pipeline import database
 from server import limits
 from server.closing import Close
 from server.context import context
 from server.feed import Feed, NoSuchCourse, Over
 from server.hub import Full
+from server.protocols import abort_of
 from server.responses import ApiError
 
 RESTART_REASON = "restarting; come back with your cursor"
@@ -29,7 +31,7 @@ async def course_socket(socket: WebSocket) -> None:
     try:
         course_id = limits.known_form(socket.path_params["course_id"])
         after = limits.integer(socket.query_params, "after", 0, 0, limits.MAX_SEQ)
-        feed = await Feed.open(tools.log, tools.hub, course_id, after)
+        feed = await Feed.open(tools.log, tools.hub, course_id, after, abort_of(socket))
     except ApiError as error:
         code = Close.NOT_FOUND if error.status == 404 else Close.BAD_CURSOR
         await socket.close(code, error.message[:100])
@@ -42,6 +44,9 @@ async def course_socket(socket: WebSocket) -> None:
         return
     except Full:
         await socket.close(Close.TOO_MANY, "too many viewers; wait")
+        return
+    except database.UNAVAILABLE:
+        await socket.close(Close.INTERNAL, "the database does not answer; come back")
         return
     try:
         await _stream(socket, feed)

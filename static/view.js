@@ -87,7 +87,7 @@ function drawLines(list, texts) {
 
 /** Draw everything that depends on the course. `urls`: book id → where it can be read. */
 export const drawCourse = (course, urls) => glide(() => {
-  setText($("course-title"), course.title || course.query || "Your course");
+  setText($("course-title"), course.title || course.drafts.review?.title || course.query || "Your course");
   setText($("asked"), askedText(course));
   drawSpines(course);
   drawProgress(course);

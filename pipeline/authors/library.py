@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 from pipeline.authors import Assignment, Review, section_id
 from pipeline.authors.mending import mend
-from pipeline.authors.naming import Names, name_plan
+from pipeline.authors.naming import name_plan
 from pipeline.authors.objectives import objectives
 from pipeline.authors.planning import Plan, make_plan
 from pipeline.authors.prerequisites import Sitting, builds_on, first_reading, in_a_row
 from pipeline.authors.quality import report
 from pipeline.authors.remarks import remarks
+from pipeline.authors.summaries import content_summary, contexts
 from pipeline.authors.titles import course_title
-from pipeline.authors.wording import Told, content_summary, part_why, source_why
+from pipeline.authors.wording import part_why, source_why
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import Brief, Chapter, Part, Section, Source, WrittenPart
 
@@ -138,7 +139,7 @@ def write_outline(
 
 
 def _sections(course_id: str, plan: Plan, sittings: Sequence[Sitting], subject: str) -> list[Section]:
-    told = Told()
+    context = contexts(plan)
     written: list[Section] = []
     at = 0
     for part_index, part in enumerate(plan.parts):
@@ -149,7 +150,7 @@ def _sections(course_id: str, plan: Plan, sittings: Sequence[Sitting], subject: 
                     part_index=part_index,
                     order_index=order,
                     title=sittings[at].title,
-                    content_summary=content_summary(plan, section, at, told),
+                    content_summary=content_summary(plan, section, at, context.get(at, "")),
                     learning_objectives=objectives(plan, section, subject),
                     prerequisites=builds_on(plan, sittings, at),
                     estimated_minutes=section.minutes,
@@ -176,6 +177,3 @@ def _source(plan: Plan, sittings: Sequence[Sitting], at: int, position: int) -> 
         minutes=unit.minutes,
         why=source_why(plan, section, position, first_reading(sittings, at, unit)),
     )
-
-
-__all__ = ["LibraryAuthor", "Names", "Outline", "write_outline"]

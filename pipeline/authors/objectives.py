@@ -191,7 +191,7 @@ def _first_time(plan: Plan, units: Sequence[Unit], phrases: Sequence[Phrase], su
     concepts = _concepts(units, plan.rarity)
     if concepts:
         yield _of_concepts(concepts, depth)
-    nouns = [phrases[i].noun for i in sorted(ranked[:3]) if not phrases[i].asks and not phrases[i].task]
+    nouns = [phrases[i].noun for i in sorted(ranked[:3]) if _stands_in_a_pair(phrases[i])]
     if len(nouns) > 1:
         yield _filled(_PAIR_OBJECTIVES[depth], nouns[0], nouns[1])
     for turn, i in enumerate(ranked[2:]):
@@ -203,6 +203,10 @@ def _first_time(plan: Plan, units: Sequence[Unit], phrases: Sequence[Phrase], su
     plural = is_plural(first.noun) and not first.asks
     yield f"{_BEARS[depth]} {first.noun} {'bear' if plural else 'bears'} on {quoted(subject)}"
     yield f"Summarize the main points about {first.noun} from memory"
+
+
+def _stands_in_a_pair(phrase: Phrase) -> bool:
+    return not (phrase.asks or phrase.task or " and " in phrase.noun or "," in phrase.noun)
 
 
 def _of_heading(unit: Unit, phrase: Phrase, depth: Depth, casing: Casing, turn: int) -> str:

@@ -10,19 +10,23 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.authors.titles import SMALL_WORDS, clean, plain, split_topic, topic
+from pipeline.authors.titles import ORDER_VERBS, SMALL_WORDS, clean, plain, split_topic, topic
 from pipeline.authors.words import vocabulary, words
 from pipeline.outline import Chapter
 
 _SENTENCE = re.compile(r"(?<=[.!?:“])\s+")
-_KEPT_LOWER = frozenset(SMALL_WORDS) | vocabulary(
-    """
+_KEPT_LOWER = (
+    SMALL_WORDS
+    | frozenset(verb.casefold() for verb in ORDER_VERBS)
+    | vocabulary(
+        """
     about across after against all along among are around before behind being beneath beside between
     beyond both do does during each every has have how inside is it its more most much my near not
     one only other our out outside over some such that their them these they this those through
     throughout to together toward under until up upon using was were what when where which while who
     why with within without you your
     """
+    )
 )
 _ORDINARY_ENDING = re.compile(
     r"(?:ing|ed|tion|sion|ment|ness|ity|ance|ence|ism|ist|ology|graphy|ical|ful|less|able|ible|ous|ive|ly|ers?"
@@ -31,42 +35,44 @@ _ORDINARY_ENDING = re.compile(
 _ORDINARY_WORDS = vocabulary(
     """
     above absolute abstract abuse access achieve act action add advantage advice affect agency aim
-    algebra analysis any approach appropriate approximate arena artifact ask aspect atmosphere
-    attack background bar barrier base basin be below best bias big birth blast blow body boolean
-    box break broadcast build business call care case cause cell census challenge champion change
-    chaos choice city claim clash class clause cloud code cold college common communicate compare
-    comparison complete complex composite compute concept concise condition construct contemporary
-    context contingency contribute control cost count create crisis criteria culture cycle data date
-    day death decline decompose deep defeat defense define degree design difficult digital dilemma
-    direct discipline discovery discriminatory domain double down draw dream early earth economy
-    edge efficiency electric enact end energy enforce enough entrepreneurship era estimate evaluate
-    evidence exchange expect experience face faith fate faulty feature field final find finish first
-    fit flat flaw flight fluid focus folk force foreign form framework free full function future gas
-    gauge general geometry great gross group growth guide hard health high history home hope
-    household huge human idea identify image impact imperfect improve income increase indirect
-    inform input inside install intake interact interchange interest internet interplay interval
-    island issue item joint journey key know landscape language large late law layout leap learn
-    least left letter level life light limit line linear list load long look loop loss low machine
-    main make male map market marketplace mass master match matter measure memory method mind mobile
-    mode model modern money mood moon more most motion move multiple music mystery narrow nation
-    nature need new news night nucleus number object old open optimize order organize origin output
-    over own page part path pattern peace people perfect period person phenomena physics place plan
-    plane play plot point policy poor popular population position post power present press price
-    primary privacy problem process product profit program project proof property public purpose
-    quality quantity quest queue quick race radius raise random range rare rate ratio reach ready
-    real reason record reduce reflect region regular reject relationship remove repair replace
-    report research respond response rest result review right rise risk road role room root rule run
-    safety sample save scale school science scope search season secondary secrecy seek select self
-    sense sequence service set shape share shift shock short show side sign simple simplify single
-    site size skill sky sleep small social society soil solve sound source space spectrum speech
-    speed spirit standard start state steel step stock store strategy street strength stress strife
-    strong structure study style subject success sum supply support surface survey symmetry
-    synthesis system table take task team teamwork term test text textbook theorem theory thing
-    third thought three tie time today tool top topic touch trace trade tradeoff transfer translate
-    transport treat tree trial truth turn turnout tutorial two type tyranny uncertainty understand
-    uniform unique unit update urban use user value vast vector view visualize voice volume wage
-    wall war water wave way we wealth weather web weight whole will women word work workforce
-    workplace world worldview write year young
+    algebra allocate analysis ancient anti any approach appropriate approximate arena artifact ask
+    aspect atmosphere attack background bar barrier base basin be below best bias big birth blast
+    blow body boolean box break broadcast build business call care case cause cell census challenge
+    champion change chaos choice city claim clash class classify clause cloud co code cold college
+    common communicate compare comparison complete complex composite compute concept concise
+    condition construct contemporary context contingency contribute control cost count counter
+    create crisis criteria cross culture cycle daily data date day death decline decompose deep
+    defeat defense define degree design difficult digital dilemma direct discipline discovery
+    discriminatory domain double down draw dream early earth economy edge efficiency electric enact
+    end energy enforce enough entrepreneurship era estimate evaluate evidence exchange expect
+    experience face faith fate faulty feature field final find finish first fit flat flaw flight
+    fluid focus folk force foreign form framework free full function future gas gauge general
+    geometry great gross group growth guide half hard health high history home hope household huge
+    human idea identify image impact imperfect improve income increase indirect inform input inside
+    install intake inter interact interchange interest internet interplay interval intra island
+    issue item joint journalize journey key know landscape language large late law layout leap learn
+    least left letter level life light limit line linear list load long look loop loss low lump
+    machine macro main make male map market marketplace mass master match matter measure medieval
+    memory method micro mid mind mobile mode model modern money mood moon more most motion move
+    multi multiple music mystery narrow nation nature need new news night non nucleus number object
+    old open optimize order organize origin output over own page part path pattern peace people
+    perfect period person phenomena physics place plan plane play plot point policy poor popular
+    population position post power pre present press price primary privacy problem process product
+    profit program project proof property public purpose quality quantity quest queue quick race
+    radius raise random range rare rate ratio reach ready real reason record reduce reflect region
+    regular reject relationship remove repair replace report research respond response rest result
+    review right rise risk road role room root rule run safety sample save scale school science
+    scope search season secondary secrecy seek select self semi sense sequence service set shape
+    share shift shock short show side sign simple simplify single site size skill sky sleep small
+    social society soil solve sound source space spectrum speech speed spirit standard start state
+    steel step stock store strategy street strength stress strife strong structure study style sub
+    subject success sum supply support surface survey symmetry synthesis system table take task team
+    teamwork term test text textbook theorem theory thing third thought three tie time today tool
+    top topic touch trace trade tradeoff transfer translate transport treat tree trial truth turn
+    turnout tutorial two type tyranny uncertainty understand uniform unique unit update urban use
+    user value vast vector view visualize voice volume wage wall war water wave way we wealth
+    weather web weight whole will women word work workforce workplace world worldview write year
+    young
     """
 )
 """Words of headings that are no names, for readings whose running text has not shown it."""

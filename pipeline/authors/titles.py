@@ -43,14 +43,14 @@ _LEAD_IN = re.compile(
     r"|Basics of|More (?:About|on)|Now What\?)\s+(?!and\b)(?=\S)",
     re.IGNORECASE,
 )
-_ORDER_VERBS = vocabulary(
+ORDER_VERBS = vocabulary(
     """
     Account Add Analyze Apply Assess Calculate Compare Compute Contrast Define Demonstrate Describe
     Determine Differentiate Discuss Distinguish Establish Evaluate Examine Explain Identify
     Illustrate Interpret Perform Prepare Provide Recognize Summarize Use
     """
 )
-_VERB = rf"(?:{'|'.join(sorted(_ORDER_VERBS))})"
+_VERB = rf"(?:{'|'.join(sorted(ORDER_VERBS))})"
 _ALSO = rf"(?:{_VERB}|Allocate|Classify|Complete|Dispose of|Journalize|Record|Show)"
 _ORDER = re.compile(
     rf"^(?:{_VERB}(?:(?:,| and|, and) {_ALSO})*|Complete(?= a\b))(?: Examples of| between| for)?\s+"

@@ -1,24 +1,17 @@
-"""Sentences of an outline: why a part is there, what a section covers, why a source serves it.
+"""Why a part is there, and why a source serves its section: one sentence each.
 
 Only what headings, key concepts and the catalogue's summaries say is said; everything else is left unsaid.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pipeline.authors.planning import Item, Plan, PlannedPart, PlannedSection
 from pipeline.authors.relevance import Unit
-from pipeline.authors.titles import clean, listed, plain, quoted, shorten, topic
-from pipeline.authors.wishes import Flavour, Wishes, words_for
-from pipeline.authors.words import stems, vocabulary
-from pipeline.outline import Chapter
-
-MAX_SUMMARY = 700
-NOTABLE_PRACTICE_MINUTES = 8
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
-
+from pipeline.authors.titles import clean, listed, quoted, topic
+from pipeline.authors.wishes import words_for
+from pipeline.authors.words import stems
 
 # --- parts ----------------------------------------------------------------------------------------------
 
@@ -100,106 +93,6 @@ def _leading(part: PlannedPart, count: int) -> list[Unit]:
 
 def _quoted(units: Sequence[Unit]) -> str:
     return " and ".join(quoted(topic(unit.heading)) for unit in units)
-
-
-# --- sections -------------------------------------------------------------------------------------------
-
-_OPENERS = ("Covers", "Works through", "Takes up", "Deals with")
-
-
-class Told:
-    """Which summary sentences a course has told already, so that no two sections say the same."""
-
-    def __init__(self) -> None:
-        self._told: set[str] = set()
-
-    def best_sentence(self, chapter: Chapter, units: Sequence[Unit]) -> str:
-        """Return the sentence of the chapter's summary that fits `units` best; empty when told before."""
-        named = frozenset().union(*(unit.stems for unit in units))
-        sentences = [s for s in _SENTENCE.split(plain(chapter.summary)) if s and s not in self._told]
-        if not sentences:
-            return ""
-        fits = [len(stems(sentence) & named) for sentence in sentences]
-        best = max(range(len(sentences)), key=lambda i: (fits[i], -i))
-        cited_whole = len(units) >= 0.6 * len(chapter.sections)
-        if not fits[best] and not cited_whole:
-            return ""
-        self._told.add(sentences[best])
-        return _standing_alone(sentences[best])
-
-
-def _standing_alone(sentence: str) -> str:
-    """Return a sentence that leaned on the one before it, or spoke of the chapter's end, by itself."""
-    sentence = re.sub(r"^(?:Also|Then|Finally,?)\s+(?=\S)", "", sentence)
-    sentence = re.sub(r"^(?:Ends|Closes|Finishes|Concludes) with\b", "Includes", sentence)
-    return sentence[:1].upper() + sentence[1:]
-
-
-def content_summary(plan: Plan, section: PlannedSection, order: int, told: Told) -> str:
-    """Return what a section covers and how its minutes are meant, in one to three sentences."""
-    units = [item.unit for item in section.items]
-    nouns = list(dict.fromkeys(plan.casing.phrase(unit.heading).noun for unit in units))
-    sentences = []
-    if all(item.again for item in section.items):
-        sentences.append(f"Returns to {listed(nouns)}, read before, to practice without the text first.")
-    else:
-        lead = max(units, key=lambda unit: unit.minutes).chapter
-        context = told.best_sentence(lead, [unit for unit in units if unit.chapter is lead])
-        openers = [opener for opener in _OPENERS if not context.startswith(opener)]
-        sentences.append(f"{openers[order % len(openers)]} {listed(nouns)}.")
-        if stems(context) - stems(sentences[0]):
-            sentences.append(context)
-    sentences.append(_use_of_time(plan.wishes, section, units, order))
-    return shorten(" ".join(filter(None, sentences)), MAX_SUMMARY)
-
-
-def _use_of_time(wishes: Wishes, section: PlannedSection, units: Sequence[Unit], turn: int) -> str:
-    reading = section.reading
-    practice = section.minutes - reading
-    if practice < -3:
-        lead = max(units, key=lambda unit: unit.relevance)
-        return (
-            f"Reading all of it takes about {reading} minutes, more than this sitting has: "
-            f"begin with {quoted(clean(lead.heading))}."
-            if len(units) > 1
-            else f"Reading all of it takes about {reading} minutes, more than this sitting has."
-        )
-    if practice < NOTABLE_PRACTICE_MINUTES and not wishes.practical:
-        return ""
-    rest = _activity(wishes, units, turn)
-    return f"Reading takes about {reading} of the {section.minutes} minutes; the rest is for {rest}."
-
-
-def _activity(wishes: Wishes, units: Sequence[Unit], turn: int) -> str:
-    """Return what the minutes beside reading are for, in the learner's style and the subject's."""
-    subjects = {word.casefold() for unit in units for s in unit.chapter.book.subjects for word in s.split()}
-    if Flavour.RECALL in wishes.flavours:
-        return "answering questions on it from memory"
-    if Flavour.DISCUSSION in wishes.flavours:
-        return "arguing its points for and against"
-    if Flavour.PICTURES in wishes.flavours:
-        return "drawing its ideas as a diagram of your own"
-    if Flavour.EXAMPLES in wishes.flavours:
-        return "finding examples of your own"
-    if wishes.practical:
-        return "a small project of your own" if subjects & _CODE else "working a case of your own"
-    choices = next((said for words, said in _ACTIVITIES if subjects & words), _NOTES)
-    return choices[turn % len(choices)]
-
-
-_CODE = frozenset(["programming", "python", "rust", "javascript", "r", "git"])
-_NOTES = ("notes in your own words", "retelling it from memory", "writing down what is still unclear")
-_ACTIVITIES = (
-    (_CODE, ("typing in its code and changing it", "a small program of your own")),
-    (
-        vocabulary("finance accounting statistics mathematics algebra physics chemistry"),
-        ("working examples by hand", "a problem of your own", "redoing its examples from memory"),
-    ),
-    (
-        frozenset(["writing", "composition"]),
-        ("writing a page of your own with it", "revising a text of your own with it"),
-    ),
-)
 
 
 # --- sources --------------------------------------------------------------------------------------------

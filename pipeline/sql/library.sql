@@ -163,7 +163,7 @@ ORDER BY s.chapter_id, s.index;
 -- name: books
 SELECT b.book_id, b.title, b.authors, b.licence, b.url, b.subjects, b.level, count(c.chapter_id) AS chapters_count
 FROM books AS b LEFT JOIN book_chapters AS c USING (book_id)
-GROUP BY b.book_id ORDER BY b.title, b.book_id;
+GROUP BY b.book_id ORDER BY lower(b.title) COLLATE "C", b.book_id;
 
 -- name: book^
 SELECT book_id, title, authors, licence, url, subjects, level FROM books WHERE book_id = :book_id;

@@ -65,7 +65,7 @@ def operations() -> Json:
             "Unavailable",
         ),
         "/openapi.json": _get(
-            *("getOpenApi", "operations", "This document"), {"200": answer("OpenAPI 3.1.", _OBJECT)}
+            *("getOpenApi", "operations", "The OpenAPI document"), {"200": answer("OpenAPI 3.1.", _OBJECT)}
         ),
     }
 
@@ -81,7 +81,7 @@ def pages() -> Json:
         "/c/{course_id}": _get(
             "getCoursePage", "pages", "The page on one course", page, parameters=(course,)
         ),
-        "/docs": _get("getDocs", "pages", "This reference", page),
+        "/docs": _get("getDocs", "pages", "The API reference as a page", page),
         "/static/{name}": _get("getFile", "pages", "A file of the pages", found, parameters=(file,)),
     }
 

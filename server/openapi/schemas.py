@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from server.messages import FRAMES, MESSAGES, SHAPES
+from server.messages import FRAMES, MANY_FRAMES, MESSAGES, SHAPES
 from server.openapi.pieces import Json, ref
 from server.wire import ANSWERS, SOMETIMES
 
 REQUESTS = frozenset({"CourseRequest", "Preferences"})
-"""What callers send: unknown members are refused, and what has a default may be left out."""
+"""What callers post: unknown members are refused, and what has a default may be left out."""
 
 
 def schemas() -> Json:
@@ -23,7 +24,12 @@ def schemas() -> Json:
             _as_answer(schema)
     for message in MESSAGES:
         found[message.__name__] = _on_top_of(found, "Message", found[message.__name__])
-    return dict(sorted((found | {"Update": _update(), "SocketMessage": _socket_message()}).items()))
+    made = {
+        "Update": _update(),
+        "SocketMessage": _socket_message(FRAMES),
+        "ManySocketMessage": _socket_message(MANY_FRAMES),
+    }
+    return dict(sorted((found | made).items()))
 
 
 class _Untitled(GenerateJsonSchema):
@@ -78,11 +84,11 @@ def _update() -> Json:
     }
 
 
-def _socket_message() -> Json:
+def _socket_message(frames: Mapping[str, type[Any]]) -> Json:
     def frame(event: str, schema: Json) -> Json:
         return {**schema, "properties": {"event": {"const": event}}, "required": ["event"]}
 
-    shapes = {"update": ref("Update")} | {name: ref(s.__name__) for name, s in FRAMES.items()}
+    shapes = {"update": ref("Update")} | {name: ref(s.__name__) for name, s in frames.items()}
     return {
         "description": "What a WebSocket sends: the same objects as SSE, with `event` beside them.",
         "oneOf": [

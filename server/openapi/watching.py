@@ -43,7 +43,17 @@ A WebSocket (RFC 6455) on one course: the same objects as SSE, with `event` besi
 Refusals come as a close code after the socket was accepted; only an origin that is not allowed gets 403. Stop
 at 1000, 4400, 4401 and 4404, wait at 4429, come back with your cursor after any other, 1006 included.
 """
+_MANY_SOCKET = """\
+Any number of courses, up to 100, on one WebSocket. Send `subscribe` with a cursor (again: move the cursor),
+`unsubscribe`, `ping`. A subscription is confirmed by `subscribed` and ends with `end`; the socket stays open,
+and an `error` names the course it is about. Close codes as for one course.
+"""
 _WAIT: Json = {"type": "number", "minimum": 0, "maximum": 25, "default": 0}
+
+_UPGRADE: Json = {
+    "101": answer("From here on the connection is a WebSocket."),
+    "403": answer("The page's origin is not allowed."),
+}
 
 
 def paths() -> Json:
@@ -51,6 +61,7 @@ def paths() -> Json:
     return {
         "/courses/{course_id}/events": {"parameters": [COURSE], "get": _stream()},
         "/courses/{course_id}/ws": {"parameters": [COURSE], "get": _socket()},
+        "/ws": {"get": _many_socket()},
         "/courses/{course_id}/status": {
             "parameters": [COURSE],
             "get": _status("getStatus", "How far a course is"),
@@ -106,20 +117,29 @@ def _stream() -> Json:
 
 
 def _socket() -> Json:
-    described = {
-        "sends": ref("SocketMessage"),
-        "receives": ref("SocketPing"),
-        "close_codes": {str(int(code)): code.name.lower() for code in Close},
-    }
     return operation(
         "watchCourse",
         "watching",
         "Follow a course on a WebSocket",
-        {
-            "101": answer("From here on the connection is a WebSocket."),
-            "403": answer("The page's origin is not allowed."),
-        },
+        _UPGRADE,
         description=_SOCKET,
         parameters=(AFTER,),
-        **{"x-websocket": described},
+        **{"x-websocket": _described("SocketMessage", "SocketPing")},
     )
+
+
+def _many_socket() -> Json:
+    return operation(
+        "watchCourses",
+        "watching",
+        "Follow many courses on one WebSocket",
+        _UPGRADE,
+        description=_MANY_SOCKET,
+        parameters=(),
+        **{"x-websocket": _described("ManySocketMessage", "SocketRequest")},
+    )
+
+
+def _described(sends: str, receives: str) -> Json:
+    codes = {str(int(code)): code.name.lower() for code in Close}
+    return {"sends": ref(sends), "receives": ref(receives), "close_codes": codes}

@@ -16,7 +16,8 @@ from pipeline.log import Claim, Entry, Log
 from pipeline.requests import Requests
 from server.feed import Feed, NoSuchCourse, Over
 from server.frames import Frame
-from server.hub import BUFFER, Full, Hub
+from server.hub import Full, Hub
+from server.viewers import BUFFER
 from tests.integration.test_log import claim_of, create
 from tests.unit.test_course import result_of
 

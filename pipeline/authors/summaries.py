@@ -1,0 +1,157 @@
+"""What a section covers, in one to three sentences, and what its minutes are for.
+
+Each sentence of a chapter's summary in the catalogue is told once in a course, in the section that it fits
+best; the rest is said with headings alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import permutations
+
+from pipeline.authors.planning import Plan, PlannedSection
+from pipeline.authors.relevance import Unit
+from pipeline.authors.titles import clean, listed, plain, quoted, shorten
+from pipeline.authors.wishes import Flavour, Wishes
+from pipeline.authors.words import stems, vocabulary
+from pipeline.outline import Chapter
+
+MAX_SUMMARY = 700
+NOTABLE_PRACTICE_MINUTES = 8
+MOST_OF_A_CHAPTER = 0.6
+WHOLE = 0.5
+TIE = 0.1  # what a section's relevance counts where sentences fit equally well
+MOST_PLACES = 12
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
+_OPENERS = ("Covers", "Works through", "Takes up", "Deals with")
+
+
+def contexts(plan: Plan) -> dict[int, str]:
+    """Return, by number of section in the course, the sentence of a chapter's summary that falls to it."""
+    sections = [section for part in plan.parts for section in part.sections]
+    of_chapter: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for at, section in enumerate(sections):
+        lead = max(section.items, key=lambda item: item.unit.minutes)
+        if not lead.again:
+            of_chapter[lead.unit.place[:2]].append(at)
+    told: dict[int, str] = {}
+    for key, places in of_chapter.items():
+        own = {at: [item.unit for item in sections[at].items if item.unit.place[:2] == key] for at in places}
+        told |= _assigned(own[places[0]][0].chapter, own)
+    return told
+
+
+def _assigned(chapter: Chapter, units_at: dict[int, list[Unit]]) -> dict[int, str]:
+    """Give each sentence of a chapter's summary to one section, so that together they fit best."""
+    sentences = [sentence for sentence in _SENTENCE.split(plain(chapter.summary)) if sentence]
+    places = list(units_at)
+    named = [frozenset().union(*(unit.stems for unit in units_at[at])) for at in places]
+    fits = [[_fit(stems(sentence), named, i) for i in range(len(places))] for sentence in sentences]
+    for i, at in enumerate(places):
+        units = units_at[at]
+        for row in fits:
+            if not row[i] and len(units) >= MOST_OF_A_CHAPTER * len(chapter.sections):
+                row[i] = WHOLE  # it is about the chapter, and so is the section
+            row[i] += TIE * max(unit.relevance for unit in units) if row[i] else 0.0
+    spots = [*range(len(places)), *([-1] * len(sentences))]  # -1: told nowhere
+    best = max(
+        dict.fromkeys(permutations(spots[-MOST_PLACES:], len(sentences))),
+        key=lambda way: sum(row[i] for row, i in zip(fits, way, strict=True) if i >= 0),
+        default=(),
+    )
+    return {
+        places[i]: _standing_alone(sentence)
+        for sentence, row, i in zip(sentences, fits, best, strict=True)
+        if i >= 0 and row[i]
+    }
+
+
+def _fit(sentence: frozenset[str], named: Sequence[frozenset[str]], at: int) -> float:
+    """Return how much a sentence names of a section's headings; what others name, too, counts less."""
+    return sum(1 / sum(word in other for other in named) for word in sorted(sentence & named[at]))
+
+
+def _standing_alone(sentence: str) -> str:
+    """Return a sentence that leaned on the one before it, or spoke of the chapter's end, by itself."""
+    sentence = re.sub(r"^(?:Also|Then|Finally,?)\s+(?=\S)", "", sentence)
+    sentence = re.sub(r"^(?:Ends|Closes|Finishes|Concludes) with\b", "Includes", sentence)
+    return sentence[:1].upper() + sentence[1:]
+
+
+def content_summary(plan: Plan, section: PlannedSection, order: int, context: str) -> str:
+    """Return what a section covers and how its minutes are meant, in one to three sentences.
+
+    Args:
+        plan: the whole plan.
+        section: the section.
+        order: its number in the course, from 0.
+        context: the sentence of its chapter's summary that falls to it; empty where none does.
+    """
+    units = [item.unit for item in section.items]
+    nouns = list(dict.fromkeys(plan.casing.phrase(unit.heading).noun for unit in units))
+    sentences = []
+    if all(item.again for item in section.items):
+        sentences.append(f"Returns to {listed(nouns)}, read before, to practice without the text first.")
+    else:
+        openers = [opener for opener in _OPENERS if not context.startswith(opener)]
+        sentences.append(f"{openers[order % len(openers)]} {listed(nouns)}.")
+        if stems(context) - stems(sentences[0]):
+            sentences.append(context)
+        elif not context and len(units) == 1 and units[0].section:
+            chapter = units[0].chapter
+            sentences.append(
+                f"It belongs to the chapter {quoted(clean(chapter.title))} of {chapter.book.title}."
+            )
+    sentences.append(_use_of_time(plan.wishes, section, units, order))
+    return shorten(" ".join(filter(None, sentences)), MAX_SUMMARY)
+
+
+def _use_of_time(wishes: Wishes, section: PlannedSection, units: Sequence[Unit], turn: int) -> str:
+    reading = section.reading
+    practice = section.minutes - reading
+    if practice < -3:
+        lead = max(units, key=lambda unit: unit.relevance)
+        return (
+            f"Reading all of it takes about {reading} minutes, more than this sitting has: "
+            f"begin with {quoted(clean(lead.heading))}."
+            if len(units) > 1
+            else f"Reading all of it takes about {reading} minutes, more than this sitting has."
+        )
+    if practice < NOTABLE_PRACTICE_MINUTES and not wishes.practical:
+        return ""
+    rest = _activity(wishes, units, turn)
+    return f"Reading takes about {reading} of the {section.minutes} minutes; the rest is for {rest}."
+
+
+def _activity(wishes: Wishes, units: Sequence[Unit], turn: int) -> str:
+    """Return what the minutes beside reading are for, in the learner's style and the subject's."""
+    subjects = {word.casefold() for unit in units for s in unit.chapter.book.subjects for word in s.split()}
+    if Flavour.RECALL in wishes.flavours:
+        return "answering questions on it from memory"
+    if Flavour.DISCUSSION in wishes.flavours:
+        return "arguing its points for and against"
+    if Flavour.PICTURES in wishes.flavours:
+        return "drawing its ideas as a diagram of your own"
+    if Flavour.EXAMPLES in wishes.flavours:
+        return "finding examples of your own"
+    if wishes.practical:
+        return "a small project of your own" if subjects & _CODE else "working a case of your own"
+    choices = next((said for words, said in _ACTIVITIES if subjects & words), _NOTES)
+    return choices[turn % len(choices)]
+
+
+_CODE = frozenset(["programming", "python", "rust", "javascript", "r", "git"])
+_NOTES = ("notes in your own words", "retelling it from memory", "writing down what is still unclear")
+_ACTIVITIES = (
+    (_CODE, ("typing in its code and changing it", "a small program of your own")),
+    (
+        vocabulary("finance accounting statistics mathematics algebra physics chemistry"),
+        ("working examples by hand", "a problem of your own", "redoing its examples from memory"),
+    ),
+    (
+        frozenset(["writing", "composition"]),
+        ("writing a page of your own with it", "revising a text of your own with it"),
+    ),
+)

@@ -1,0 +1,381 @@
+"""The library on a real Postgres: loading, upgrading, searching, refusing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import database
+from pipeline.database import Pool
+from pipeline.errors import EmbedderUnavailable, LibraryUnavailable, NoRelevantBooks
+from pipeline.library import catalogue
+from pipeline.library.catalogue import ShippedBook, is_loaded, load_catalogue
+from pipeline.library.embed import StaticEmbedder
+from pipeline.library.openai_embedder import OpenAIEmbedder
+from pipeline.library.search import Library
+from pipeline.outline import Brief, FoundBook, FoundChapter, reading_minutes
+from pipeline.settings import Settings
+from tests.openai_server import OpenAIServer
+
+QUERIES: dict[str, Any] = json.loads((Path(__file__).parent / "queries.json").read_text("utf-8"))
+SHIPPED: dict[str, Any] = {book.book_id: json.loads(book.text) for book in catalogue.shipped()}
+EMBEDDER = StaticEmbedder()
+
+OWN_BOOK = {
+    "id": "our-knitting-book",
+    "title": "Knitting at Home",
+    "url": "https://example.org/knitting",
+    "subjects": ["knitting"],
+    "chapters": [
+        {
+            "number": 3,
+            "title": "Knitting patterns",
+            "summary": "How to read knitting patterns.",
+            "words": 1_000,
+            "url": "https://example.org/knitting/3",
+            "sections": [{"title": "Charts", "words": 300}, {"title": "Stitches", "words": 200}],
+        }
+    ],
+}
+
+
+class HashEmbedder:
+    """Vectors of another model, of another length; counts what it is asked."""
+
+    model = "test-hash-8"
+    dimensions = 8
+
+    def __init__(self, *, answers: int | None = None) -> None:
+        self.asked = 0
+        self._answers = answers
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._answers is not None and self.asked >= self._answers:
+            raise EmbedderUnavailable("The embedding service did not answer.")
+        self.asked += 1
+        return [[1.0 if i == len(text) % 8 else 0.0 for i in range(8)] for text in texts]
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def loaded_url(module_database_url: str) -> str:
+    """A database with the shipped catalogue, shared by the tests that only read it."""
+
+    async def load() -> None:
+        pool = await database.open_pool(module_database_url)
+        await database.migrate(pool)
+        await load_catalogue(pool, StaticEmbedder())
+        await pool.close()
+
+    asyncio.run(load())
+    return module_database_url
+
+
+@pytest.fixture
+async def library(loaded_url: str) -> AsyncIterator[Library]:
+    pool = await database.open_pool(loaded_url)
+    yield Library(pool, EMBEDDER)
+    await pool.close()
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """An empty library of this test's own."""
+    pool = await database.open_pool(database_url)
+    await database.migrate(pool)
+    yield pool
+    await pool.close()
+
+
+async def vector_of(text: str) -> list[float]:
+    (vector,) = await EMBEDDER.embed([text])
+    return vector
+
+
+async def found(library: Library, query: str, hours: float = 2.0) -> tuple[FoundBook, ...]:
+    return await library.relevant(Brief(query=query, hours=hours), await vector_of(query))
+
+
+async def count(pool: Pool, table: str) -> int:
+    return int(await pool.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+async def add_own_book(pool: Pool, book: dict[str, Any]) -> None:
+    async with pool.acquire() as conn:
+        await database.queries("library").store_book(conn, book=json.dumps(book), origin="own", hash="1")
+
+
+# --- loading -----------------------------------------------------------------------------------------------
+
+
+async def test_the_catalogue_is_loaded_once_with_every_fact(pool: Pool) -> None:
+    assert not await is_loaded(pool, EMBEDDER)
+    assert await load_catalogue(pool, EMBEDDER)
+    assert await is_loaded(pool, EMBEDDER)
+    assert not await load_catalogue(pool, EMBEDDER)
+
+    chapters = [chapter for book in SHIPPED.values() for chapter in book["chapters"]]
+    sections = [section for chapter in chapters for section in chapter["sections"]]
+    assert await count(pool, "books") == len(SHIPPED)
+    assert await count(pool, "book_chapters") == await count(pool, "chapter_vectors") == len(chapters)
+    assert await count(pool, "book_sections") == await count(pool, "section_vectors") == len(sections)
+
+
+async def test_many_workers_may_start_at_once(pool: Pool) -> None:
+    embedders = [HashEmbedder() for _ in range(4)]
+    done = await asyncio.gather(*(load_catalogue(pool, embedder) for embedder in embedders))
+    assert sorted(done) == [False, False, False, True]
+    assert sum(embedder.asked > 0 for embedder in embedders) == 1
+
+
+async def test_a_load_cut_short_is_finished_by_the_next(pool: Pool) -> None:
+    with pytest.raises(EmbedderUnavailable):
+        await load_catalogue(pool, HashEmbedder(answers=2))
+    assert not await is_loaded(pool, HashEmbedder())
+    assert len(await Library(pool, EMBEDDER).books()) == len(SHIPPED)
+
+    second = HashEmbedder()
+    assert await load_catalogue(pool, second)
+    assert await count(pool, "section_vectors") == await count(pool, "book_sections")
+    assert second.asked < 7  # the first thousand sections were not embedded again
+
+
+async def test_a_new_catalogue_replaces_what_changed_and_nothing_else(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await load_catalogue(pool, EMBEDDER)
+    await add_own_book(pool, OWN_BOOK)
+    ids = {
+        r["book_id"]: r["chapter_id"]
+        for r in await pool.fetch("SELECT book_id, chapter_id FROM book_chapters")
+    }
+
+    kept, changed, gone = "us-history", "think-python", "pro-git"
+    text = json.dumps(SHIPPED[changed] | {"title": "Think Again"})
+    books = [book for book in catalogue.shipped() if book.book_id not in (changed, gone)]
+    books.append(ShippedBook(book_id=changed, text=text, hash="new"))
+    monkeypatch.setattr(catalogue, "shipped", lambda: tuple(books))
+    monkeypatch.setattr(catalogue, "version", lambda: "next")
+
+    assert not await is_loaded(pool, EMBEDDER)
+    assert await load_catalogue(pool, EMBEDDER)
+    titles = {r["book_id"]: r["title"] for r in await pool.fetch("SELECT book_id, title FROM books")}
+    assert titles[changed] == "Think Again"
+    assert gone not in titles
+    assert titles[OWN_BOOK["id"]] == OWN_BOOK["title"]
+    now = {
+        r["book_id"]: r["chapter_id"]
+        for r in await pool.fetch("SELECT book_id, chapter_id FROM book_chapters")
+    }
+    assert now[kept] == ids[kept]
+    assert now[changed] != ids[changed]
+    assert await count(pool, "chapter_vectors") == await count(pool, "book_chapters")
+    assert await count(pool, "section_vectors") == await count(pool, "book_sections")
+
+
+async def test_another_embedder_gets_vectors_beside_the_first_ones(pool: Pool) -> None:
+    await load_catalogue(pool, EMBEDDER)
+    other = HashEmbedder()
+    assert not await is_loaded(pool, other)
+    with pytest.raises(LibraryUnavailable):
+        await Library(pool, other).relevant(Brief(query="inflation"), [1.0, *[0.0] * 7])
+
+    assert await load_catalogue(pool, other)
+    assert await is_loaded(pool, other)
+    assert await is_loaded(pool, EMBEDDER)
+    assert await count(pool, "chapter_vectors") == 2 * await count(pool, "book_chapters")
+    assert await Library(pool, other).search("inflation", [1.0, *[0.0] * 7], limit=3)
+
+
+async def test_vectors_come_from_an_openai_compatible_endpoint(openai_server: OpenAIServer) -> None:
+    embedder = OpenAIEmbedder(
+        Settings(
+            openai_base_url=openai_server.base_url, openai_api_key="sk-test", openai_embedding_model="any"
+        )
+    )
+    vectors = await embedder.embed([f"text {n}" for n in range(300)])
+    assert len(vectors) == 300
+    assert embedder.dimensions == len(vectors[0])
+    assert vectors[299] == pytest.approx((await embedder.embed(["text 299"]))[0])
+    assert sum(x * x for x in vectors[7]) == pytest.approx(1)
+    await embedder.close()
+
+
+async def test_an_endpoint_that_is_away_is_a_retryable_error(free_port: int) -> None:
+    embedder = OpenAIEmbedder(Settings(openai_base_url=f"http://127.0.0.1:{free_port}/v1"))
+    with pytest.raises(EmbedderUnavailable) as error:
+        await embedder.embed(["text"])
+    assert error.value.retryable
+    await embedder.close()
+
+
+# --- finding -----------------------------------------------------------------------------------------------
+
+MUST_FIND = {
+    "Learn DCF valuation": "principles-finance-2e",
+    "statistics for A/B tests": "introductory-statistics-2e",
+    "how the Roman republic fell": "world-history-volume-1",
+    "learn Rust ownership": "rust-programming-language",
+    "write better essays": "writing-guide",
+    "why do we sleep": "psychology-2e",
+}
+
+
+@pytest.mark.parametrize("query", MUST_FIND)
+async def test_the_right_book_comes_first(library: Library, query: str) -> None:
+    books = await found(library, query)
+    assert books[0].book_id == MUST_FIND[query]
+    scores = [book.score for book in books]
+    assert scores == sorted(scores, reverse=True)
+    for book in books:
+        assert book.score == max(chapter.score for chapter in book.chapters)
+        assert all(0 < chapter.score <= 1 for chapter in book.chapters)
+
+
+async def test_an_abbreviation_is_found_by_what_it_stands_for(library: Library) -> None:
+    titles = {
+        chapter.chapter_title
+        for book in await found(library, "Learn DCF valuation", 6.5)
+        for chapter in book.chapters
+    }
+    assert titles >= {"Stocks and Stock Valuation", "Capital Budgeting Decisions"}
+    assert any(title.startswith("Time Value of Money") for title in titles)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "quantum field theory renormalization",
+        "repair a diesel engine",
+        "knitting patterns",
+        "Klingon grammar",
+        "asdf qwer zxcv",
+        "🙂🙂🙂",
+        "' OR \\ & | ! :* <->",
+        "the and of",
+    ],
+)
+async def test_what_no_book_is_about_is_refused(library: Library, query: str) -> None:
+    with pytest.raises(NoRelevantBooks, match="The library has no book about"):
+        await found(library, query)
+
+
+@pytest.mark.parametrize(("part", "errors"), [("fitted", 0.06), ("held_out", 0.10)])
+async def test_judged_queries_are_mostly_judged_the_same(library: Library, part: str, errors: float) -> None:
+    covered, refused = QUERIES[part]["covered"], QUERIES[part]["refused"]
+    false_refusals, right_book, false_accepts = 0, 0, 0
+    for case in covered:
+        (best, *_) = await library.hits(case["query"], await vector_of(case["query"]))
+        right_book += best.book_id in case["books"]
+        false_refusals += best.score < 0.5
+    for query in refused:
+        (best, *_) = await library.hits(query, await vector_of(query))
+        false_accepts += best.score >= 0.5
+    assert false_refusals <= errors * len(covered)
+    assert false_accepts <= errors * len(refused)
+    assert right_book >= 0.85 * len(covered)
+
+
+async def test_a_long_course_finds_more_than_a_short_one(library: Library) -> None:
+    short, long = (
+        await found(library, "Learn DCF valuation", 0.5),
+        await found(library, "Learn DCF valuation", 40),
+    )
+    chapters_of_short = sum(len(book.chapters) for book in short)
+    chapters_of_long = sum(len(book.chapters) for book in long)
+    assert 1 <= chapters_of_short <= 6
+    assert chapters_of_short < chapters_of_long <= 60
+    assert len(long) <= 12
+
+
+async def test_the_same_question_gets_the_same_answer(library: Library) -> None:
+    assert await found(library, "supply and demand", 12) == await found(library, "supply and demand", 12)
+
+
+async def test_an_own_book_is_found_beside_the_shipped_ones(pool: Pool) -> None:
+    await add_own_book(pool, OWN_BOOK)
+    await load_catalogue(pool, EMBEDDER)
+    library = Library(pool, EMBEDDER)
+    (book,) = await found(library, "knitting patterns")
+    assert book.book_id == "our-knitting-book"
+    (chapter,) = await library.reading([book], await vector_of("knitting patterns"))
+    assert chapter.url == "https://example.org/knitting/3"
+    assert chapter.book.url == "https://example.org/knitting"
+    assert [section.title for section in chapter.sections] == ["Charts", "Stitches"]
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+async def test_the_reading_is_what_the_book_has(library: Library) -> None:
+    query = "Learn DCF valuation"
+    books = await found(library, query)
+    reading = await library.reading(books, await vector_of(query))
+    assert [c.score for c in reading] == sorted((c.score for b in books for c in b.chapters), reverse=True)
+    for chapter in reading:
+        facts = SHIPPED[chapter.book.book_id]
+        (chapter_facts,) = (c for c in facts["chapters"] if c["number"] == chapter.number)
+        assert chapter.url == chapter.book.url == facts["url"]
+        assert list(chapter.book.authors) == facts["authors"]
+        assert (chapter.title, chapter.summary) == (chapter_facts["title"], chapter_facts["summary"])
+        assert list(chapter.key_concepts) == chapter_facts["key_concepts"]
+        assert [(s.index, s.title, s.words) for s in chapter.sections] == [
+            (index, s["title"], s["words"]) for index, s in enumerate(chapter_facts["sections"])
+        ]
+    (valuation,) = (c for c in reading if c.title == "Stocks and Stock Valuation")
+    nearest = max(valuation.sections, key=lambda section: section.similarity)
+    assert "Discounted Cash Flow" in nearest.title
+
+
+async def test_a_chapter_that_has_left_the_library_is_left_out(library: Library) -> None:
+    chapters = tuple(FoundChapter(chapter_number=n, chapter_title="", score=0.9) for n in (2, 999))
+    books = [FoundBook(book_id="us-history", book_title="", score=0.9, chapters=chapters)]
+    assert [c.number for c in await library.reading(books, await vector_of("war"))] == [2]
+    assert await library.reading([], await vector_of("war")) == ()
+
+
+# --- for the routes ----------------------------------------------------------------------------------------
+
+
+async def test_all_books_are_listed_by_title(library: Library) -> None:
+    books = await library.books()
+    assert {book.book_id: book.chapters_count for book in books} == {
+        book_id: len(book["chapters"]) for book_id, book in SHIPPED.items()
+    }
+    assert [book.title for book in books] == sorted((book.title for book in books), key=str.casefold)
+    (nameless,) = (book for book in books if book.book_id == "saylor-organizational-behavior")
+    assert nameless.authors == ()
+
+
+async def test_a_book_is_shown_with_its_chapters_in_order(library: Library) -> None:
+    book = await library.book("discrete-mathematics-open-introduction")
+    assert book is not None
+    facts = SHIPPED[book.book_id]
+    assert [c.number for c in book.chapters] == [c["number"] for c in facts["chapters"]]
+    assert book.chapters[0].number == 0
+    for chapter, chapter_facts in zip(book.chapters, facts["chapters"], strict=True):
+        assert chapter.url == facts["url"]
+        assert chapter.minutes == reading_minutes(chapter_facts["words"])
+        assert [s.title for s in chapter.sections] == [s["title"] for s in chapter_facts["sections"]]
+    assert await library.book("no-such-book") is None
+
+
+async def test_a_text_search_gives_chapters_best_first_and_nothing_for_nonsense(library: Library) -> None:
+    results = await library.search_text("what is net present value?")
+    assert results[0].book_id in ("principles-finance-2e", "principles-managerial-accounting")
+    assert results[0].url == SHIPPED[results[0].book_id]["url"]
+    assert [r.score for r in results] == sorted((r.score for r in results), reverse=True)
+    assert await library.search_text("fhqwhgads blorp") == ()
+
+
+async def test_a_search_keeps_to_its_limit(library: Library) -> None:
+    chapters = await library.search("cells", await vector_of("cells"), limit=7)
+    assert len(chapters) == 7
+    assert all(chapter.summary for chapter in chapters)

@@ -1,0 +1,99 @@
+"""Which chapters a course is written from, and when there is none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pipeline.errors import NoRelevantBooks
+from pipeline.library import relevance
+from pipeline.library.relevance import Evidence, Hit, choose, score
+
+NOTHING = Evidence(cosine=0, section_cosine=0, coverage=0)
+WORDS = 6_000  # half an hour to read
+
+
+def hit(book: str, number: int, points: float) -> Hit:
+    return Hit(
+        book_id=book.lower(),
+        book_title=book,
+        number=number,
+        title=f"{book} {number}",
+        words=WORDS,
+        evidence=NOTHING,
+        score=points,
+    )
+
+
+def shelf(book: str, *points: float) -> list[Hit]:
+    return [hit(book, number, p) for number, p in enumerate(points, 1)]
+
+
+def best_first(*hits: Hit) -> list[Hit]:
+    return sorted(hits, key=lambda hit: -hit.score)
+
+
+def chapters(hits: list[Hit], minutes: int) -> list[float]:
+    return [c.score for book in choose("q", hits, minutes) for c in book.chapters]
+
+
+def test_the_score_grows_with_each_kind_of_evidence() -> None:
+    some = Evidence(cosine=0.5, section_cosine=0.5, coverage=0.5)
+    assert 0 < score(NOTHING) < 0.01
+    for more in (
+        Evidence(cosine=0.6, section_cosine=0.5, coverage=0.5),
+        Evidence(cosine=0.5, section_cosine=0.6, coverage=0.5),
+        Evidence(cosine=0.5, section_cosine=0.5, coverage=0.6),
+    ):
+        assert score(some) < score(more) < 1
+    assert math.isclose(score(Evidence(cosine=1, section_cosine=1, coverage=1)), 1, abs_tol=0.001)
+
+
+def test_nearness_alone_is_not_enough_and_neither_are_words() -> None:
+    assert score(Evidence(cosine=0.5, section_cosine=0.6, coverage=0)) < relevance.ACCEPTED
+    assert score(Evidence(cosine=0.1, section_cosine=0.1, coverage=1)) < relevance.ACCEPTED
+    assert score(Evidence(cosine=0.6, section_cosine=0.7, coverage=0.6)) > relevance.ACCEPTED
+
+
+def test_chapters_come_by_book_the_best_book_first() -> None:
+    found = choose("q", best_first(*shelf("B", 0.9, 0.6), *shelf("A", 0.8, 0.7)), 120)
+    assert [(book.book_id, book.score) for book in found] == [("b", 0.9), ("a", 0.8)]
+    assert [c.score for c in found[0].chapters] == [0.9, 0.6]
+    assert found[1].chapters[0].chapter_title == "A 1"
+
+
+def test_a_longer_course_gets_more_chapters() -> None:
+    hits = best_first(*shelf("A", *([0.9] * 50)), *shelf("B", *([0.8] * 50)))
+    lengths = [len(chapters(hits, minutes)) for minutes in (30, 120, 390, 2_400)]
+    assert lengths == [4, 8, 26, relevance.MOST_CHAPTERS]
+
+
+def test_a_long_course_is_filled_from_the_books_that_are_about_it() -> None:
+    hits = best_first(*shelf("A", 0.9, 0.1, 0.01), *shelf("B", 0.4, 0.2))
+    assert chapters(hits, 30) == [0.9, 0.4]
+    assert chapters(hits, 2_400) == [0.9, 0.1, 0.4]
+    assert chapters(best_first(*shelf("A", 0.9, 0.8, 0.7, 0.6, 0.1)), 30) == [0.9, 0.8, 0.7, 0.6]
+
+
+def test_the_number_of_books_is_bounded() -> None:
+    hits = best_first(*(hit(f"Book {n}", 1, 0.9) for n in range(40)))
+    assert len(choose("q", hits, 2_400)) == relevance.MOST_BOOKS
+
+
+def test_a_refusal_names_the_query_and_the_nearest_books() -> None:
+    hits = best_first(
+        *shelf("Rust", 0.3, 0.2), *shelf("Regex", 0.1), *shelf("Knots", 0.09), *shelf("Far", 0.01)
+    )
+    with pytest.raises(NoRelevantBooks) as refused:
+        choose("knitting  patterns", hits, 120)
+    assert str(refused.value) == (
+        "The library has no book about “knitting patterns”. The nearest it has: “Rust”, “Regex” and “Knots”."
+    )
+
+
+def test_a_refusal_names_no_book_when_none_is_near() -> None:
+    assert relevance.refusal("🙂", shelf("Rust", 0.0)) == "The library has no book about “🙂”."
+    assert relevance.refusal("x", []) == "The library has no book about “x”."
+    assert relevance.refusal("x", shelf("One", 0.2)).endswith("The nearest it has: “One”.")
+    assert len(relevance.refusal("x" * 2_000, [])) < 150
