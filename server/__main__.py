@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 
 from pipeline.backing import raise_fd_limit, urls_or_exit
+from pipeline.database import DatabaseUnreachable, SchemaError
 from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError
 from server.app import create_app, prepare

@@ -28,9 +28,9 @@ PAGE_HEADERS = {
 
 
 def static_folder() -> Traversable:
-    """Return where the files are: in the wheel inside the package, in a checkout beside it."""
-    inside = files("server").joinpath("static")
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "static"
+    """Return where the files are: in a checkout beside the package, in a wheel inside it."""
+    beside = Path(__file__).parent.parent / "static"
+    return beside if (beside / "index.html").is_file() else files("server").joinpath("static")
 
 
 @dataclass(frozen=True)
