@@ -108,7 +108,8 @@ function glide(draw) {
   draw();
   if (read) scrollBy({ top: top(read) - before.get(read), behavior: "instant" });
   if (document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  const moved = new Map(blocks.map((block) => [block, before.get(block) - top(block)]));
+  const left = blocks.filter((block) => block.isConnected);
+  const moved = new Map(left.map((block) => [block, before.get(block) - top(block)]));
   for (const [block, distance] of moved) {
     const own = distance - (moved.get(block.parentElement.closest(".block")) ?? 0);
     // "add": what still glides from before goes on, and this comes on top.
