@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pipeline import bus, database
+from pipeline.ending import end
 from pipeline.jobs import Queue, arq_pool
 from pipeline.library.catalogue import load_catalogue
 from pipeline.library.embed import make_embedder
@@ -87,8 +88,7 @@ def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlet
             try:
                 yield {"context": tools}
             finally:
-                hub.cancel()
-                await asyncio.gather(hub, return_exceptions=True)
+                await end([hub])
 
     unavailable = dict.fromkeys(database.UNAVAILABLE, _on_unavailable)
     return Starlette(

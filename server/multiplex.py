@@ -15,6 +15,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline import database
+from pipeline.ending import end
 from server import frames, limits
 from server.closing import Close
 from server.context import Context, context
@@ -64,10 +65,7 @@ class ManyCourses:
             pass
         finally:
             self._tools.hub.end_pulse(self._pulse)
-            tasks = [listening, *self._pumps.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end([listening, *self._pumps.values()])
 
     async def _send(self, text: str) -> None:
         """Send one message; one at a time, so that a peer that does not read is noticed."""
@@ -109,8 +107,7 @@ class ManyCourses:
     async def _leave(self, course_id: str) -> None:
         pump = self._pumps.pop(course_id, None)
         if pump is not None:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            await end([pump])
 
     def _follow(self, course_id: str, after: int) -> None:
         if len(self._pumps) >= MAX_SUBSCRIPTIONS:
