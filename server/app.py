@@ -31,7 +31,7 @@ from server.context import Context
 from server.hub import Hub
 from server.multiplex import many_courses_socket
 from server.openapi import openapi_json
-from server.pages import Pages, static_folder
+from server.pages import Pages, reference_folder, static_folder
 from server.responses import ApiError, on_api_error
 from server.sse import CourseEvents
 from server.status import course_status
@@ -45,7 +45,7 @@ POOL_SIZE = 20
 
 def routes() -> Sequence[BaseRoute]:
     """Return the route table: everything the server answers."""
-    pages = Pages(static_folder())
+    pages = Pages(static_folder(), reference_folder())
     return [
         Route("/", pages.index),
         Route("/c/{course_id}", pages.index),

@@ -67,4 +67,9 @@ async def metrics(request: Request) -> Response:
     async with tools.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
         for row in await fetch_all(queries("courses").count_by_status(conn)):
             courses.labels(row["status"]).set(row["n"])
+        spent = await queries("courses").sum_tokens(conn)
+    gauge("model_calls", "Model calls of all courses.", spent["calls"])
+    tokens = Gauge("coursecast_tokens", "Tokens of all courses by kind.", ["kind"], registry=registry)
+    tokens.labels("prompt").set(spent["prompt"])
+    tokens.labels("completion").set(spent["completion"])
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers=NOSNIFF)

@@ -33,9 +33,14 @@ def static_folder() -> Traversable:
     return beside if (beside / "index.html").is_file() else files("server").joinpath("static")
 
 
+def reference_folder() -> Traversable:
+    """Return where the files of ``/docs`` are."""
+    return files("server").joinpath("reference")
+
+
 @dataclass(frozen=True)
 class File:
-    """A file of ``static/``."""
+    """A file that pages are made of."""
 
     body: bytes
     media_type: str
@@ -54,11 +59,12 @@ class File:
 
 
 class Pages:
-    """All files of ``static/``, in memory: they are small, and nothing outside can be named."""
+    """All files of some folders, in memory: they are small, and nothing outside can be named."""
 
-    def __init__(self, folder: Traversable) -> None:
+    def __init__(self, *folders: Traversable) -> None:
         self._files = {
             item.name: File(item.read_bytes(), mimetypes.guess_type(item.name)[0] or "text/plain")
+            for folder in folders
             for item in folder.iterdir()
             if item.is_file()
         }
