@@ -28,7 +28,11 @@ class Peer:
         await self._socket.send(text)
 
     async def receive(self) -> dict[str, Any]:
-        return dict(json.loads(await asyncio.wait_for(self._socket.recv(), 10)))
+        """Return the next message that is not the heartbeat."""
+        while True:
+            message = json.loads(await asyncio.wait_for(self._socket.recv(), 20))
+            if message["event"] != "ping":
+                return dict(message)
 
     async def until_ended(self, count: int) -> dict[str, list[dict[str, Any]]]:
         """Collect messages by course until `count` subscriptions have ended."""
