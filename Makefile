@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 $(BIN)/.run: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,6 +19,9 @@ $(BIN)/.dev: $(BIN)/.run requirements-dev.lock
 
 run: $(BIN)/.run ## serve on http://127.0.0.1:8000, with its own Postgres and Redis
 	@exec $(BIN)/coursecast up
+
+demo-llm: $(BIN)/.run ## the same with a made-up model that writes slowly: drafts on the page without a key
+	@exec $(BIN)/python -m tests.openai_server.demo
 
 test: $(BIN)/.dev ## run the tests
 	$(BIN)/python -m pytest
@@ -48,4 +51,4 @@ clean: ## remove what was built here; courses stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test lint types bench soak docs lock clean
+.PHONY: help run demo-llm test lint types bench soak docs lock clean

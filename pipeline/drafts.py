@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.authors import DraftSink
 from pipeline.bus import Bus, Draft
 from pipeline.course import Task, compact
+from pipeline.ending import end
 from pipeline.log import Claim
 
 TICK_S = 0.1
@@ -45,8 +46,7 @@ class Drafts:
         """Publish nothing more."""
         self._newest.clear()
         if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.gather(self._ticker, return_exceptions=True)
+            await end([self._ticker])
 
     async def _tick(self) -> None:
         while self._newest:

@@ -25,6 +25,7 @@ from pipeline import events as ev
 from pipeline.course import State, Status, Task
 from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.errors import LostCourse
+from pipeline.ledger import NOTHING, Bookings, Tokens
 
 LEASE_S = 10.0
 PAGE = 200
@@ -73,6 +74,7 @@ class Claimed:
     claim: Claim
     state: State
     query_vector: QueryVector | None
+    ledger: Bookings = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,9 @@ class Log:
         if row["query_vector"]:
             values = tuple(json.loads(row["query_vector"]))
             vector = QueryVector(values=values, model=row["embedder"])
-        return Claimed(claim=Claim(course_id, row["fence"]), state=state, query_vector=vector)
+        return Claimed(
+            claim=Claim(course_id, row["fence"]), state=state, query_vector=vector, ledger=_bookings(row)
+        )
 
     async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
         """Renew the leases of `claims` in one statement; return those that are lost."""
@@ -192,6 +196,7 @@ class Log:
         *,
         task: Task | None = None,
         vector: QueryVector | None = None,
+        bookings: Bookings = NOTHING,
     ) -> Written:
         """Append what a task resulted in, with what follows from it, in one transaction.
 
@@ -201,6 +206,7 @@ class Log:
             event: the task's result.
             task: whose result it is; single per course.
             vector: the query's vector, for the course row.
+            bookings: what is new in the ledger, for the course row.
 
         Raises:
             LostCourse: the row is not as `claim` and `state` say, or the task already has its result.
@@ -210,9 +216,9 @@ class Log:
         chain = _chain(state, event)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
             if not isinstance(event, ev.CourseStored):
-                return await write(conn, self._sql, at, chain, task=task, vector=vector)
+                return await write(conn, self._sql, at, chain, task=task, vector=vector, bookings=bookings)
             async with conn.transaction():
-                written = await write(conn, self._sql, at, chain, task=task, vector=vector)
+                written = await write(conn, self._sql, at, chain, task=task, vector=vector, bookings=bookings)
                 await self._store(conn, written.state)
                 return written
 
@@ -230,6 +236,13 @@ class Log:
         )
         await self._sql.store_parts(conn, course_id=course_id, parts=machine.compact(parts))
         await self._sql.store_sections(conn, course_id=course_id, sections=machine.compact(sections))
+
+
+def _bookings(row: Any) -> Bookings:
+    tokens = Tokens(
+        prompt=row["prompt_tokens"], completion=row["completion_tokens"], calls=row["model_calls"]
+    )
+    return Bookings(tokens=tokens, repairs=json.loads(row["repairs"]))
 
 
 def entry(course_id: str, row: Any) -> Entry:
@@ -253,6 +266,7 @@ async def write(
     *,
     task: Task | None = None,
     vector: QueryVector | None = None,
+    bookings: Bookings = NOTHING,
     new_fence: bool = False,
 ) -> Written:
     """Append `chain` where the row is exactly `at`; the one place that writes events after the first.
@@ -264,6 +278,7 @@ async def write(
         chain: events with the states they lead to, in order.
         task: whose result the first event is.
         vector: the query's vector, for the course row.
+        bookings: what is new in the ledger, for the course row.
         new_fence: bump the fence and clear the lease, which ends any run of the course.
 
     Raises:
@@ -285,6 +300,10 @@ async def write(
                 view=machine.compact(machine.status_view(last)),
                 query_vector=machine.compact(vector.values) if vector else None,
                 embedder=vector.model if vector else None,
+                prompt_tokens=bookings.tokens.prompt,
+                completion_tokens=bookings.tokens.completion,
+                model_calls=bookings.tokens.calls,
+                repairs=machine.compact(bookings.repairs) if bookings.repairs else None,
                 seqs=[state.seq for state, _ in chain],
                 types=[event.type for _, event in chain],
                 tasks=[str(task) if task and i == 0 else None for i in range(len(chain))],

@@ -14,6 +14,7 @@ from typing import Protocol
 from pipeline import events as ev
 from pipeline.authors import Assignment, Author, DraftSink
 from pipeline.course import State, Task
+from pipeline.ledger import Ledger
 from pipeline.library import Embedder
 from pipeline.log import QueryVector
 from pipeline.outline import Brief, Chapter, FoundBook
@@ -54,8 +55,9 @@ class Desk:
     Both are recomputed by the next run if this one dies; nothing on the desk is truth.
     """
 
-    def __init__(self, shop: Workshop, vector: QueryVector | None) -> None:
+    def __init__(self, shop: Workshop, vector: QueryVector | None, ledger: Ledger) -> None:
         self.shop = shop
+        self._ledger = ledger
         self._vector = vector if vector and vector.model == shop.embedder.model else None
         self._reading: tuple[Chapter, ...] | None = None
         self._lock = asyncio.Lock()
@@ -74,7 +76,13 @@ class Desk:
             if self._reading is None:
                 vector = await self.vector(state.brief)
                 self._reading = await self.shop.library.reading(state.books, vector.values)
-        return Assignment(course_id=state.course_id, brief=state.brief, reading=self._reading, draft=draft)
+        return Assignment(
+            course_id=state.course_id,
+            brief=state.brief,
+            reading=self._reading,
+            draft=draft,
+            ledger=self._ledger,
+        )
 
 
 Phase = Callable[[Desk, State, Task, DraftSink], Awaitable[Result]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 
 from pipeline import course as machine
 from pipeline import database
@@ -17,7 +18,9 @@ from pipeline import events as ev
 from pipeline.bus import Bus
 from pipeline.course import State, Task
 from pipeline.drafts import Drafts
+from pipeline.ending import end
 from pipeline.errors import CourseError, CourseTimeout, InternalError, LibraryUnavailable, LostCourse
+from pipeline.ledger import Ledger
 from pipeline.log import Claim, Claimed, Log, QueryVector, Written
 from pipeline.phases import PHASES, Desk, Result, Workshop
 from pipeline.retry import GiveUp, decide
@@ -39,14 +42,25 @@ class Runner:
         shop: author, embedder, library.
         timeout_s: longest time of one run.
         capacity: most runs at once; more are left to other workers, or to later.
+        max_tokens: most tokens of a model that one course may spend; None: any number.
     """
 
-    def __init__(self, log: Log, bus: Bus, shop: Workshop, *, timeout_s: float, capacity: int) -> None:
+    def __init__(
+        self,
+        log: Log,
+        bus: Bus,
+        shop: Workshop,
+        *,
+        timeout_s: float,
+        capacity: int,
+        max_tokens: int | None = None,
+    ) -> None:
         self._log = log
         self._bus = bus
         self._shop = shop
         self._timeout_s = timeout_s
         self._capacity = capacity
+        self._max_tokens = max_tokens
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[Claim, asyncio.Task[None]] = {}
         self._stopping = False
@@ -96,9 +110,7 @@ class Runner:
         self._stopping = True
         claims = list(self._claims)
         runs = list(self._runs.values())
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
+        await end(runs)
         for claim in claims:
             try:
                 await self._log.release(claim)
@@ -111,7 +123,8 @@ class Runner:
         if claimed is None:
             logger.debug("not ours to run", extra={"course": course_id})
             return
-        run = Run(claimed, self._log, self._bus, self._shop)
+        ledger = Ledger(claimed.ledger, limit=self._max_tokens)
+        run = Run(claimed, self._log, self._bus, self._shop, ledger)
         me = asyncio.current_task()
         assert me is not None
         self._claims[claimed.claim] = me
@@ -126,12 +139,13 @@ class Runner:
 class Run:
     """One run of one course: the only writer of its log while the fence holds."""
 
-    def __init__(self, claimed: Claimed, log: Log, bus: Bus, shop: Workshop) -> None:
+    def __init__(self, claimed: Claimed, log: Log, bus: Bus, shop: Workshop, ledger: Ledger) -> None:
         self._claim = claimed.claim
         self._state: State = claimed.state
         self._log = log
         self._bus = bus
-        self._desk = Desk(shop, claimed.query_vector)
+        self._ledger = ledger
+        self._desk = Desk(shop, claimed.query_vector, ledger)
         self._drafts = Drafts(bus, claimed.claim)
         self._facts = {"course": claimed.claim.course_id, "fence": claimed.claim.fence}
 
@@ -173,9 +187,7 @@ class Run:
                     self._drafts.drop(task)
                     await self._append(result.event, task=task, vector=result.vector)
         finally:
-            for unfinished in working:
-                unfinished.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+            await end(working)
 
     async def _attempts(self, task: Task) -> Result:
         """Try a task until it has a result or its policy says to give up.
@@ -184,6 +196,7 @@ class Run:
             CourseError: why it was given up.
         """
         attempt = 1
+        began = time.monotonic()
         while True:
             try:
                 return await PHASES[task.verb](self._desk, self._state, task, self._drafts.sink(task))
@@ -197,7 +210,8 @@ class Run:
                 error = InternalError(_OUR_FAULT)
                 error.__cause__ = raised
             self._drafts.drop(task)
-            decision = decide(task.verb, error, attempt, jitter=random.random())
+            elapsed_s = time.monotonic() - began
+            decision = decide(task.verb, error, attempt, jitter=random.random(), elapsed_s=elapsed_s)
             facts = {
                 **self._facts,
                 "task": str(task),
@@ -229,9 +243,12 @@ class Run:
         event is in it, or it is not and the append is repeated, or somebody else wrote and we are lost.
         """
         wait_s, longest_s = DATABASE_BACKOFF_S
+        bookings = self._ledger.unwritten()
         while True:
             try:
-                written = await self._log.append(self._claim, self._state, event, task=task, vector=vector)
+                written = await self._log.append(
+                    self._claim, self._state, event, task=task, vector=vector, bookings=bookings
+                )
                 break
             except database.UNAVAILABLE as error:
                 logger.warning("append unknown", extra={**self._facts, "error": repr(error)})
@@ -240,6 +257,7 @@ class Run:
             if found := await self._found_in_log(event):
                 written = found
                 break
+        self._ledger.written(bookings)
         self._state = written.state
         await self._bus.publish(written.entries)
 

@@ -89,10 +89,16 @@ class Settings(BaseSettings):
     max_model_calls: int = _env(
         "COURSECAST_MAX_MODEL_CALLS", 256, "Model calls one worker makes at once.", ge=1
     )
+    model_timeout_s: float = _env(
+        "COURSECAST_MODEL_TIMEOUT_S",
+        300.0,
+        "Longest time one model call may take, in seconds; it also ends after silence for 40 % of that.",
+        gt=0,
+    )
     max_tokens_per_course: int | None = _env(
         "COURSECAST_MAX_TOKENS_PER_COURSE",
         None,
-        "Tokens a course may spend on a model. Unset: no limit.",
+        "Tokens, prompt and completion, that a course may spend on a model. Unset: no limit.",
         ge=1,
     )
     course_timeout_s: float = _env(

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import uvloop
+from arq.constants import default_queue_name
 from arq.worker import Worker, func
 
 from pipeline import database
@@ -24,6 +25,7 @@ from pipeline.authors.choose import make_author
 from pipeline.backing import raise_fd_limit, urls_or_exit
 from pipeline.bus import UNAVAILABLE, Bus, connect
 from pipeline.database import DatabaseUnreachable, SchemaError
+from pipeline.ending import end
 from pipeline.jobs import FUNCTION, Queue, arq_pool, serialize
 from pipeline.library.catalogue import load_catalogue
 from pipeline.library.embed import make_embedder
@@ -46,6 +48,11 @@ ARQ_BACKOFF_S = (0.2, 5.0)
 async def run_course(ctx: dict[str, Any], course_id: str) -> None:
     """The arq job: wait for the course's run here, without owning it or caring how it ends."""
     runner: Runner = ctx["runner"]
+    with contextlib.suppress(*UNAVAILABLE):
+        # arq leaves a job in its queue while it runs, and asks Redis three questions about each of these at
+        # every poll: with hundreds of runs that is all a worker would do. Who brings the course to a worker
+        # should this one die is the sweep, whatever is in the queue.
+        await ctx["redis"].zrem(default_queue_name, ctx["job_id"])
     await asyncio.wait({runner.start(course_id)})
 
 
@@ -83,10 +90,7 @@ async def take_jobs(redis_url: str, runner: Runner, *, course_timeout_s: float) 
 
 async def _dispose(worker: Worker) -> None:
     """Drop a worker whose Redis may be away; its own ``close`` would insist on talking to it."""
-    jobs = list(worker.tasks.values())
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
+    await end(worker.tasks.values())
     with contextlib.suppress(*UNAVAILABLE):
         await worker.pool.aclose(close_connection_pool=True)
 
@@ -119,7 +123,14 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     try:
         async with workshop(settings, pool) as shop:
             bus = Bus(client)
-            runner = Runner(Log(pool), bus, shop, timeout_s=settings.course_timeout_s, capacity=MAX_RUNS)
+            runner = Runner(
+                Log(pool),
+                bus,
+                shop,
+                timeout_s=settings.course_timeout_s,
+                capacity=MAX_RUNS,
+                max_tokens=settings.max_tokens_per_course,
+            )
             duties = [
                 asyncio.create_task(runner.keep_leases(), name="leases"),
                 asyncio.create_task(Sweep(pool, queue, bus, runner).run(), name="sweep"),
@@ -136,9 +147,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
                 for duty in done - {stopped}:
                     duty.result()
             finally:
-                for task in (stopped, *duties):
-                    task.cancel()
-                await asyncio.gather(stopped, *duties, return_exceptions=True)
+                await end([stopped, *duties])
     finally:
         with contextlib.suppress(*UNAVAILABLE):
             await queue.close()

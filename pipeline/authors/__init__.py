@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pipeline.ledger import Ledger
 from pipeline.outline import Brief, Chapter, Part, Quality, Section, WrittenPart
 
 DraftSink = Callable[[Mapping[str, Any]], None]
@@ -31,6 +32,8 @@ class Assignment:
     reading: tuple[Chapter, ...]
     """Relevant chapters, best first, each with sections and their similarity to the query."""
     draft: DraftSink = field(default=no_drafts)
+    ledger: Ledger = field(default_factory=Ledger)
+    """Where model calls are booked; an author that makes none leaves it alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

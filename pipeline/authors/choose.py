@@ -19,9 +19,8 @@ def make_author(settings: Settings) -> Author:
         raise SettingsError(
             "COURSECAST_AUTHOR=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of a server without keys"
         )
-    from pipeline.authors.openai import (
-        OpenAIAuthor,
-    )  # half a second of imports that the library does not need
+    # Half a second of imports that the library does not need.
+    from pipeline.authors.openai import OpenAIAuthor, Timeouts
 
     key = settings.openai_api_key
     return OpenAIAuthor(
@@ -29,4 +28,5 @@ def make_author(settings: Settings) -> Author:
         key=key.get_secret_value() if key else None,
         model=settings.openai_model,
         max_calls=settings.max_model_calls,
+        timeouts=Timeouts.within(settings.model_timeout_s),
     )

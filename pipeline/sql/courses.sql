@@ -41,6 +41,10 @@ WITH course AS (
     SET last_seq = :last_seq, status = :status, view = :view::json, claims = 0, modified_at = now(),
         query_vector = coalesce(:query_vector::text::vector, query_vector),
         embedder = coalesce(:embedder, embedder),
+        prompt_tokens = prompt_tokens + :prompt_tokens::bigint,
+        completion_tokens = completion_tokens + :completion_tokens::bigint,
+        model_calls = model_calls + :model_calls::bigint,
+        repairs = coalesce(repairs || :repairs::text::jsonb, repairs),
         fence = fence + :fence_step::bigint,
         lease_until = CASE WHEN :fence_step::bigint > 0 OR :status <> 'processing' THEN NULL ELSE lease_until END
     WHERE course_id = :course_id AND fence = :fence AND status = :status_before AND last_seq = :expected
@@ -67,7 +71,8 @@ WHERE course_id = :course_id AND seq > :after ORDER BY seq LIMIT :most;
 UPDATE courses
 SET fence = fence + 1, lease_until = now() + make_interval(secs => :lease_s::float8), claims = claims + 1
 WHERE course_id = :course_id AND status = 'processing' AND (lease_until IS NULL OR lease_until < now())
-RETURNING fence, query_vector::text AS query_vector, embedder;
+RETURNING fence, query_vector::text AS query_vector, embedder,
+          prompt_tokens, completion_tokens, model_calls, repairs::text AS repairs;
 
 -- name: renew
 -- Renew many leases at once; a course that is not returned is not ours any more.
@@ -142,6 +147,11 @@ SELECT part_index, title, why, estimated_minutes FROM parts WHERE course_id = :c
 
 -- name: sections_of
 SELECT part_index, section FROM sections WHERE course_id = :course_id ORDER BY part_index, order_index;
+
+-- name: sum_tokens^
+SELECT coalesce(sum(prompt_tokens), 0)::bigint AS prompt, coalesce(sum(completion_tokens), 0)::bigint AS completion,
+       coalesce(sum(model_calls), 0)::bigint AS calls
+FROM courses;
 
 -- name: count_by_status
 SELECT status, count(*) AS n FROM courses GROUP BY status;

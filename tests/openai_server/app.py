@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ class Model:
         self._first = behaviour
         self._now = behaviour.model_copy(deep=True)
         self._journal = Journal()
+        self._lately: deque[float] = deque()
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", _Endpoint(self._chat)),
@@ -119,7 +121,7 @@ class Model:
 
     async def _answer(self, call: Call, payload: dict[str, Any], request: Request, send: Send) -> None:
         now = self._now.model_copy()
-        fault = now.refusal(payload, _key(request)) or self._now.fault_for(call.task)
+        fault = now.refusal(payload, _key(request)) or self._too_many(now) or self._now.fault_for(call.task)
         if fault:
             self._journal.update(call, fault=fault.kind)
         if fault and fault.kind == "hang":
@@ -134,6 +136,18 @@ class Model:
             else:
                 await self._write_whole(reply, send)
         self._journal.finish(call, "failed" if fault else "completed")
+
+    def _too_many(self, now: Behaviour) -> Fault | None:
+        """Return what a call beyond the limit gets; count the others."""
+        if now.limit_per_s is None:
+            return None
+        at = time.monotonic()
+        while self._lately and self._lately[0] < at - 1:
+            self._lately.popleft()
+        if len(self._lately) >= now.limit_per_s:
+            return Fault(status=429, retry_after=1, message="too many requests")
+        self._lately.append(at)
+        return None
 
     async def _write_whole(self, reply: Reply, send: Send) -> None:
         body = json.dumps(reply.whole()).encode()

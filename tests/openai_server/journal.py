@@ -27,6 +27,9 @@ class Call(BaseModel):
     status: Literal["running", "completed", "failed", "dropped"] = "running"
     """``failed``: as the test wanted; ``dropped``: the client went away before it had the whole answer."""
     fault: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """What the answer says that it took; 0 where it says nothing, or never came to its end."""
     started: float
     first_chunk: float | None = None
     finished: float | None = None

@@ -80,6 +80,7 @@ class Reply:
 
     def _usage(self) -> dict[str, int]:
         prompt, answer = len(self._prompt) // 4, len(self._text) // 4
+        self.call.prompt_tokens, self.call.completion_tokens = prompt, answer
         return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
     def whole(self) -> dict[str, Any]:

@@ -10,9 +10,12 @@
     outlining   from ids and weights to sources and minutes
     asking      validate, ask again
     drafting    what is there while it still writes
-    repairs     what had to be mended, for the quality report
-    endpoint    one call; what the server supports
+    endpoint    one call
+    abilities   what the server supports
+    gate        how many calls at once, and none after a 429
+    turns       many answers at once without holding up the event loop
     connection  the HTTP client under it
+    sse         the events of a streamed answer
     reply       an answer as it arrives
     failures    the openai library's errors in our words
 """

@@ -14,6 +14,7 @@ from pipeline.authors.openai.prompts import Message, again
 from pipeline.authors.openai.reply import objects_in
 from pipeline.authors.openai.wire import Terms, Wire, schema, shortened
 from pipeline.errors import AuthorInvalidOutput
+from pipeline.ledger import Ledger
 
 AGAIN_AT_MOST = 2
 PROBLEMS_TOLD = 6
@@ -33,26 +34,19 @@ class Question(Generic[A]):
     answer: type[A]
     terms: Terms
     messages: Sequence[Message]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Generic[A]):
-    """A usable answer, and a sentence for everything that had to be mended or asked again."""
-
-    answer: A
-    repairs: tuple[str, ...]
+    ledger: Ledger
 
 
 class Unusable(Exception):
     """An answer that is not of the form asked for; the message tells the model why."""
 
 
-async def ask(endpoint: Endpoint, question: Question[A], drafts: Drafting | None = None) -> Asked[A]:
-    """Return the answer to `question`, asked again at most AGAIN_AT_MOST times.
+async def ask(endpoint: Endpoint, question: Question[A], drafts: Drafting | None = None) -> A:
+    """Return the answer to `question`, asked again at most AGAIN_AT_MOST times; book what had to be mended.
 
     Raises:
         AuthorInvalidOutput: no answer could be used.
-        AuthorUnavailable, AuthorRefused, AuthorMisconfigured: as the endpoint says.
+        AuthorUnavailable, AuthorRefused, AuthorMisconfigured, BudgetExceeded: as the endpoint says.
     """
     request = Request(
         course_id=question.course_id,
@@ -60,6 +54,7 @@ async def ask(endpoint: Endpoint, question: Question[A], drafts: Drafting | None
         name=question.name,
         schema=schema(question.answer, question.terms),
         messages=question.messages,
+        ledger=question.ledger,
     )
     problem: Unusable | None = None
     for tries in range(1 + AGAIN_AT_MOST):
@@ -76,7 +71,8 @@ async def ask(endpoint: Endpoint, question: Question[A], drafts: Drafting | None
                     *repairs,
                     "The model was asked again, because its first answer had the wrong form.",
                 )
-            return Asked(answer=answer, repairs=repairs)
+            question.ledger.mended(question.task, repairs)
+            return answer
     raise AuthorInvalidOutput(UNUSABLE) from problem
 
 

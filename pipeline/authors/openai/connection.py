@@ -17,8 +17,7 @@ from pipeline.authors.openai.reply import TOO_MUCH
 from pipeline.errors import AuthorInvalidOutput
 
 MOST_BYTES = 16 * 1024 * 1024  # of one response; a course's answers are some ten kilobytes
-CALLS_PER_POOL = 64
-IDLE_PER_POOL = 16
+CALLS_PER_POOL = 8
 KEEPALIVE_S = 4.0  # below the 5 s after which many servers close an idle connection under our feet
 
 
@@ -26,7 +25,8 @@ def http_client(base_url: str, max_calls: int, timeout: httpx2.Timeout) -> httpx
     """Return a client for calls to `base_url`, at most `max_calls` at once; close it in the end."""
     pools = -(-max_calls // CALLS_PER_POOL)
     tls = httpx2.create_ssl_context()  # one for all pools: it takes a while to load
-    transport = Pools([_transport(base_url, tls) for _ in range(pools)])
+    proxy = _proxy(base_url)
+    transport = Pools([_transport(tls, proxy) for _ in range(pools)])
     return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True)
 
 
@@ -84,13 +84,17 @@ class _Body(httpx2.AsyncByteStream):
         await self._body.aclose()
 
 
-def _transport(base_url: str, tls: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
+def _transport(tls: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncHTTPTransport:
     limits = httpx2.Limits(
         max_connections=None,  # the endpoint gives out the slots, so a call never waits for a connection
-        max_keepalive_connections=IDLE_PER_POOL,
+        max_keepalive_connections=CALLS_PER_POOL,
         keepalive_expiry=KEEPALIVE_S,
     )
+    return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy)
+
+
+def _proxy(base_url: str) -> str | None:
+    """Return the proxy that the environment names for an address."""
     url = httpx2.URL(base_url)
     proxies = {} if urllib.request.proxy_bypass(url.host) else urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy)
+    return proxies.get(url.scheme) or proxies.get("all")

@@ -1,10 +1,7 @@
 """An OpenAI-compatible endpoint: one call out of many, and what the endpoint turns out to support.
 
-Servers differ in whether they hold a model to a JSON schema, know only ``json_object``, or neither; in
-whether they stream; in whether they count tokens in a stream. :class:`Abilities` says what is asked of this
-one. A request that is refused is sent again asking for less, and what worked is remembered for later calls.
-
-Nothing is retried here for any other reason: whether a failed task is tried again is the runner's decision.
+A request that the server does not support is sent again asking for less (see ``abilities``). Nothing is
+retried here for any other reason: whether a failed task is tried again is the runner's decision.
 """
 
 from __future__ import annotations
@@ -14,23 +11,30 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import openai
 from openai import AsyncOpenAI, AsyncStream, RequestOptions
 
+from pipeline.authors.openai.abilities import PROBE_AFTER_S, Abilities, Format, Known
 from pipeline.authors.openai.connection import http_client
 from pipeline.authors.openai.failures import NO_SUCH_SERVICE, Unsupported, translated
+from pipeline.authors.openai.gate import Gate
 from pipeline.authors.openai.prompts import Message, with_schema
-from pipeline.authors.openai.reply import Answer, OnText, Reply
+from pipeline.authors.openai.reply import Answer, OnText, Reply, estimated
+from pipeline.authors.openai.sse import events
+from pipeline.authors.openai.turns import Turns
 from pipeline.errors import AuthorMisconfigured, CourseError
+from pipeline.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
 COMPLETIONS = "/chat/completions"
+DONE = b"[DONE]"
 OPENAI_URL = "https://api.openai.com/v1"
+CHUNKS_PER_TURN = 8  # some 1 ms of work
 NO_KEY = "none"  # local servers need no key, and the library needs some
 TASK_HEADER = "X-Coursecast-Task"
 """``{course_id}/{task}``, sent along so that the other side's log can be read beside ours."""
@@ -46,49 +50,13 @@ class Timeouts:
     total_s: float = 300.0
     """From the first byte sent to the last received, however steadily they come."""
 
+    @classmethod
+    def within(cls, total_s: float) -> Timeouts:
+        """Return the timeouts of calls that may take `total_s` seconds."""
+        return cls(connect_s=min(5.0, total_s), read_s=0.4 * total_s, total_s=total_s)
+
 
 TIMEOUTS = Timeouts()
-
-
-class Format(IntEnum):
-    """How an answer's form is asked for, the best last."""
-
-    TEXT = 0
-    JSON_OBJECT = 1
-    JSON_SCHEMA = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Abilities:
-    """What is asked of an endpoint."""
-
-    format: Format = Format.JSON_SCHEMA
-    schema_in_prompt: bool = False
-    """Show the schema in words, too: this endpoint took a schema and did not hold the model to it."""
-    streams: bool = True
-    counts_streamed: bool = True
-    """Ask for token counts at the end of a stream."""
-
-    def without(self, blamed: str) -> Abilities | None:
-        """Return what to ask for after a refusal that names the field `blamed`; None: nothing is left."""
-        if blamed == "stream_options" and self.streams and self.counts_streamed:
-            return replace(self, counts_streamed=False)
-        if blamed == "stream" and self.streams:
-            return replace(self, streams=False)
-        if self.format > Format.TEXT:
-            return replace(self, format=Format(self.format - 1))
-        if self.streams and self.counts_streamed:
-            return replace(self, counts_streamed=False)
-        return replace(self, streams=False) if self.streams else None
-
-    def common(self, other: Abilities) -> Abilities:
-        """Return what both have."""
-        return Abilities(
-            format=min(self.format, other.format),
-            schema_in_prompt=self.schema_in_prompt or other.schema_in_prompt,
-            streams=self.streams and other.streams,
-            counts_streamed=self.counts_streamed and other.counts_streamed,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +70,7 @@ class Request:
     """Of the schema."""
     schema: Mapping[str, Any]
     messages: Sequence[Message]
+    ledger: Ledger
 
 
 class Endpoint:
@@ -113,6 +82,7 @@ class Endpoint:
         model: the model's name.
         max_calls: calls at once; more wait for their turn.
         timeouts: of one call.
+        probe_after_s: how long an endpoint is believed to support less than everything.
     """
 
     def __init__(
@@ -123,12 +93,14 @@ class Endpoint:
         model: str,
         max_calls: int,
         timeouts: Timeouts = TIMEOUTS,
+        probe_after_s: float = PROBE_AFTER_S,
     ) -> None:
         self.model = model
         self._key = key or NO_KEY
         self._total_s = timeouts.total_s
-        self._slots = asyncio.Semaphore(max_calls)
-        self._abilities = Abilities()
+        self._gate = Gate(max_calls)
+        self._turns = Turns()
+        self._known = Known(probe_after_s=probe_after_s)
         self._client = AsyncOpenAI(
             api_key=self._key,
             base_url=base_url or OPENAI_URL,
@@ -141,14 +113,9 @@ class Endpoint:
             default_headers={"Accept-Encoding": "identity"},  # so that bytes counted are bytes held
         )
 
-    @property
-    def abilities(self) -> Abilities:
-        """What the endpoint has turned out to support."""
-        return self._abilities
-
     def disappointed(self) -> None:
         """Note that an answer was not of the form asked for: from now on the schema is shown in words too."""
-        self._abilities = replace(self._abilities, schema_in_prompt=True)
+        self._known.disappointed()
 
     async def complete(self, request: Request, on_text: OnText | None = None) -> Answer:
         """Return the model's answer to `request`.
@@ -159,8 +126,9 @@ class Endpoint:
 
         Raises:
             AuthorUnavailable, AuthorRefused, AuthorMisconfigured, AuthorInvalidOutput: see ``failures``.
+            BudgetExceeded: the course may not spend what the call would take.
         """
-        abilities = self._abilities
+        abilities, probing = self._known.to_ask()
         while True:
             try:
                 answer = await self._call(request, abilities, on_text)
@@ -170,7 +138,7 @@ class Endpoint:
                     raise
                 abilities = weaker
             else:
-                self._abilities = self._abilities.common(abilities)
+                self._known.worked(abilities, probed=probing)
                 return answer
 
     async def close(self) -> None:
@@ -179,19 +147,23 @@ class Endpoint:
 
     async def _call(self, request: Request, abilities: Abilities, on_text: OnText | None) -> Answer:
         reply = Reply(on_text)
-        async with self._slots:
-            started = time.monotonic()
-            try:
-                with translated(self._key):
-                    async with asyncio.timeout(self._total_s):
-                        if abilities.streams:
-                            await self._stream(request, abilities, reply)
-                        else:
-                            await self._fetch(request, abilities, reply)
-                answer = reply.answer()
-            except CourseError as error:
-                self._log(request, reply, started, error)
-                raise
+        body = self._body(request, abilities)
+        prompt_tokens = estimated(sum(len(message["content"]) for message in body["messages"]))
+        with request.ledger.call(prompt_tokens):
+            async with self._gate.call():
+                await self._turns.take()
+                started = time.monotonic()
+                try:
+                    with translated(self._key):
+                        async with asyncio.timeout(self._total_s):
+                            await (self._stream if abilities.streams else self._fetch)(request, body, reply)
+                    answer = reply.answer()
+                except CourseError as error:
+                    self._log(request, reply, started, error)
+                    raise
+                finally:
+                    if usage := reply.usage_or_estimate(prompt_tokens):
+                        request.ledger.spend(prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         self._log(request, reply, started)
         return answer
 
@@ -210,10 +182,7 @@ class Endpoint:
             tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
             logger.info("model answered", extra={**facts, **tokens})
 
-    async def _stream(self, request: Request, abilities: Abilities, reply: Reply) -> None:
-        body = {**self._body(request, abilities), "stream": True}
-        if abilities.counts_streamed:
-            body["stream_options"] = {"include_usage": True}
+    async def _stream(self, request: Request, body: Mapping[str, Any], reply: Reply) -> None:
         # Plain dicts: the library's typed chunks cost four times the rest of the work on a chunk.
         stream = await self._client.post(
             COMPLETIONS,
@@ -226,13 +195,17 @@ class Endpoint:
         async with stream:
             reply.request_id = stream.response.headers.get("x-request-id", "")
             if "text/event-stream" in stream.response.headers.get("content-type", ""):
-                async for chunk in stream:
-                    reply.take(chunk)
+                taken = 0
+                async for data in events(stream.response.aiter_bytes()):
+                    if taken % CHUNKS_PER_TURN == 0:
+                        await self._turns.take()
+                    taken += 1
+                    if data != DONE:  # the body is read to its end all the same, to keep the connection
+                        reply.take(_chunk(data, stream.response.request))
             else:  # a server that does not stream may answer in one piece all the same
                 _take_whole(reply, await stream.response.aread())
 
-    async def _fetch(self, request: Request, abilities: Abilities, reply: Reply) -> None:
-        body = self._body(request, abilities)
+    async def _fetch(self, request: Request, body: Mapping[str, Any], reply: Reply) -> None:
         response = await self._client.post(
             COMPLETIONS, body=body, options=_options(request), cast_to=httpx2.Response
         )
@@ -250,7 +223,25 @@ class Endpoint:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif abilities.format is Format.JSON_OBJECT:
             body["response_format"] = {"type": "json_object"}
+        if abilities.streams:
+            body["stream"] = True
+            if abilities.counts_streamed:
+                body["stream_options"] = {"include_usage": True}
         return body
+
+
+def _chunk(data: bytes, request: httpx2.Request) -> object:
+    """Return an event of the stream as JSON.
+
+    Raises:
+        ValueError: it is none.
+        openai.APIError: it is an error; the answer will not be finished.
+    """
+    chunk = json.loads(data)
+    if isinstance(chunk, dict) and (error := chunk.get("error")):
+        message = error.get("message") if isinstance(error, dict) else error
+        raise openai.APIError(str(message), request, body=error)
+    return chunk
 
 
 def _options(request: Request) -> RequestOptions:

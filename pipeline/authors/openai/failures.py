@@ -6,7 +6,8 @@ what happened                                         becomes
 401, 403; 404; 429 for an empty account               AuthorMisconfigured
 400 or 422 for a content policy                       AuthorRefused
 400, 422, 501 otherwise                               Unsupported: asked again with less, else misconfigured
-408, 409, 425, 429, 5xx; ``Retry-After`` is kept      AuthorUnavailable
+429; 503 and 529 with ``Retry-After``                 Limited: the gate closes, then AuthorUnavailable
+408, 409, 425, 5xx otherwise                          AuthorUnavailable
 no connection, a timeout, a stream that was cut       AuthorUnavailable
 an error or nonsense in the middle of a stream        AuthorUnavailable
 ===================================================== ========================================================
@@ -29,6 +30,7 @@ import openai
 from pipeline.errors import AuthorMisconfigured, AuthorRefused, AuthorUnavailable, CourseError
 
 _TRANSIENT = frozenset({408, 409, 425, 429})
+_OVERLOADED = frozenset({503, 529})
 _SHAPE = frozenset({400, 422, 501})
 _POLICY_CODES = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
 _EMPTY_ACCOUNT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
@@ -57,6 +59,10 @@ class Unsupported(AuthorMisconfigured):
     def __init__(self, blamed: str) -> None:
         super().__init__(NOT_ACCEPTED)
         self.blamed = blamed
+
+
+class Limited(AuthorUnavailable):
+    """The endpoint has too many calls: all of this process's have to wait, not only this one."""
 
 
 @contextmanager
@@ -99,7 +105,9 @@ def _from_status(error: openai.APIStatusError) -> CourseError:
     if status in _SHAPE:
         return Unsupported(_blamed(error))
     if status in _TRANSIENT or status >= 500:
-        return AuthorUnavailable(BUSY, retry_after_s=retry_after_s(error.response.headers))
+        wait_s = retry_after_s(error.response.headers)
+        limited = status == 429 or (status in _OVERLOADED and wait_s is not None)
+        return (Limited if limited else AuthorUnavailable)(BUSY, retry_after_s=wait_s)
     return AuthorMisconfigured(NOT_ACCEPTED)
 
 

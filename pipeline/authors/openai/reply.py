@@ -26,6 +26,11 @@ class Usage:
     completion_tokens: int = 0
 
 
+def estimated(chars: int) -> int:
+    """Return about how many tokens a text of so many characters is: four a token, as English has."""
+    return -(-chars // 4)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A whole answer."""
@@ -50,6 +55,7 @@ class Reply:
         self.chars = 0
         self._refused = False
         self._finish: str | None = None
+        self._begun = False
         self.usage = Usage()
         self.request_id = ""
 
@@ -66,17 +72,27 @@ class Reply:
         Raises:
             AuthorInvalidOutput: the answer has become longer than any that could be meant.
         """
-        self._count(_field(message, "usage"))
-        choices = _field(message, "choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        said = _field(choice, "delta") or _field(choice, "message")
-        self._finish = _field(choice, "finish_reason") or self._finish
-        self._refused = self._refused or bool(_field(said, "refusal"))
-        self._add(_field(said, "content"))
-
-    def _add(self, content: object) -> None:
-        if not isinstance(content, str) or not content:
+        self._begun = True
+        if not isinstance(message, dict):
             return
+        if usage := message.get("usage"):
+            self._count(usage)
+        choices = message.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return
+        choice = choices[0]
+        if finish := choice.get("finish_reason"):
+            self._finish = finish
+        said = choice.get("delta") or choice.get("message")
+        if not isinstance(said, dict):
+            return
+        if said.get("refusal"):
+            self._refused = True
+        content = said.get("content")
+        if isinstance(content, str) and content:
+            self._add(content)
+
+    def _add(self, content: str) -> None:
         self._pieces.append(content)
         self.chars += len(content)
         if self.chars > MOST_CHARS:
@@ -84,10 +100,27 @@ class Reply:
         if self._on_text:
             self._on_text(self)
 
-    def _count(self, usage: Any) -> None:
-        prompt, completion = _field(usage, "prompt_tokens"), _field(usage, "completion_tokens")
+    def _count(self, usage: object) -> None:
+        if not isinstance(usage, dict):
+            return
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
         if isinstance(prompt, int) and isinstance(completion, int):
             self.usage = Usage(prompt_tokens=prompt, completion_tokens=completion)
+
+    def usage_or_estimate(self, prompt_tokens: int) -> Usage | None:
+        """Return what the call took, as the server counts it; estimated where it does not, or never came to.
+
+        Args:
+            prompt_tokens: an estimate.
+
+        Returns:
+            None where the server did not begin to answer: such calls are not charged.
+        """
+        if self.usage != Usage():
+            return self.usage
+        if not self._begun:
+            return None
+        return Usage(prompt_tokens=prompt_tokens, completion_tokens=estimated(self.chars))
 
     def answer(self) -> Answer:
         """Return the answer once no more is to come.
@@ -104,10 +137,6 @@ class Reply:
         if self._finish is None and self.text and next(objects_in(self.text), None) is None:
             raise AuthorUnavailable(BROKEN_OFF)
         return Answer(text=self.text, usage=self.usage, request_id=self.request_id)
-
-
-def _field(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
 
 
 OnText = Callable[[Reply], None]

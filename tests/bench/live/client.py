@@ -69,10 +69,16 @@ class Client:
                 answer = getattr(self, f"do_{command.pop('do')}")(**command)
                 print(json.dumps(answer), flush=True)
 
-    # -- what can be asked ------------------------------------------------------------------------------
+    # -- what can be asked -----------------------------------------------------------------------------
 
     def do_open(
-        self, port: int, paths: list[str], kind: str, ready: str, at_once: int, receive_buffer: int | None = None
+        self,
+        port: int,
+        paths: list[str],
+        kind: str,
+        ready: str,
+        at_once: int,
+        receive_buffer: int | None = None,
     ) -> dict[str, Any]:
         """Open a viewer for each path, at most `at_once` in the making; answer when all are ready."""
         began = time.perf_counter()
@@ -115,8 +121,13 @@ class Client:
         self._not_ready = 0
         return {}
 
-    def do_requests(self, port: int, request: str, connections: int, seconds: float) -> dict[str, Any]:
-        """Send a request over and over, one at a time on each connection; tell how many were answered."""
+    def do_requests(
+        self, port: int, request: str, connections: int, seconds: float, pause_s: float = 0
+    ) -> dict[str, Any]:
+        """Send a request over and over, one at a time on each connection; tell how many were answered.
+
+        With `pause_s`, wait as long after each answer: to look on rather than to load.
+        """
         poll = select.epoll()
         socks: dict[int, socket.socket] = {}
         sent_at: dict[int, float] = {}
@@ -146,6 +157,9 @@ class Client:
                 status = answers[fd][9:12].decode()
                 statuses[status] = statuses.get(status, 0) + 1
                 took.append(now - sent_at[fd])
+                if pause_s:
+                    time.sleep(pause_s)
+                    now = time.perf_counter()
                 sent_at[fd], answers[fd] = now, b""
                 socks[fd].sendall(raw)
             now = time.perf_counter()
@@ -161,7 +175,7 @@ class Client:
             "max": max(took),
         }
 
-    # -- one connection ---------------------------------------------------------------------------------
+    # -- one connection --------------------------------------------------------------------------------
 
     def _open(self, port: int, path: str, kind: str, ready: bytes, receive_buffer: int | None) -> None:
         sock = socket.socket()
@@ -177,9 +191,13 @@ class Client:
             self._poll.register(fd, select.EPOLLIN)
 
     def _take(self, fd: int) -> None:
-        connection = self._connections[fd]
+        connection = self._connections.get(fd)
+        if connection is None:
+            return  # closed since the loop was told of it
         try:
             data = connection.sock.recv(CHUNK)
+        except BlockingIOError:
+            return  # another's number, used again since
         except ConnectionError:
             data = b""
         if not data:

@@ -59,14 +59,19 @@ class Load:
         assert done["opened"] == len(paths), f"{done['opened']} of {len(paths)} viewers were served"
         return len(paths) / float(done["seconds"])
 
-    def requests(self, port: int, request: str, *, connections: int, seconds: float) -> Answers:
-        """Send a request over and over."""
-        self.begin_requests(port, request, connections=connections, seconds=seconds)
+    def requests(
+        self, port: int, request: str, *, connections: int, seconds: float, pause_s: float = 0
+    ) -> Answers:
+        """Send a request over and over, with a pause after each answer."""
+        self.begin_requests(port, request, connections=connections, seconds=seconds, pause_s=pause_s)
         return self.end_requests()
 
-    def begin_requests(self, port: int, request: str, *, connections: int, seconds: float) -> None:
-        """Begin to send a request over and over; :meth:`end_requests` is due."""
-        self.tell("requests", port=port, request=request, connections=connections, seconds=seconds)
+    def begin_requests(
+        self, port: int, request: str, *, connections: int, seconds: float, pause_s: float = 0
+    ) -> None:
+        """Begin what :meth:`requests` does; :meth:`end_requests` is due."""
+        what = {"connections": connections, "seconds": seconds, "pause_s": pause_s}
+        self.tell("requests", port=port, request=request, **what)
 
     def end_requests(self) -> Answers:
         """Wait for the end of what :meth:`begin_requests` began."""

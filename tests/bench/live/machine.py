@@ -51,15 +51,23 @@ def _field(pid: int, file: str, name: str) -> int:
     raise ValueError(f"no {name} in {file}")
 
 
-def open_sockets(pid: int) -> int:
-    """Return how many sockets a process holds, those included whose viewer it has forgotten."""
-    count = 0
+def open_sockets(pid: int, port: int) -> int:
+    """Return how many connections to `port` a process holds, those included whose viewer it has forgotten."""
+    held = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            count += os.readlink(link).startswith("socket:")
+            held.add(str(link.readlink()))
         except FileNotFoundError:
             continue  # closed while we looked
-    return count
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(
+        1
+        for row in rows
+        if row[1].endswith(f":{port:04X}") and row[3] != _LISTENING and f"socket:[{row[9]}]" in held
+    )
+
+
+_LISTENING = "0A"
 
 
 def children(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The peers that are Python: ``python -m tests.bench.live.peers NAME PORT``, each as one would first write it.
+"""The peers that are Python: ``python -m tests.bench.live.peers NAME PORT``, as one would first write it.
 
 All run on uvicorn as our server does (uvloop, httptools), read Redis with redis-py and have no middleware of
 ours. A viewer is told ``: ready`` when what is published from then on will reach it.
@@ -38,7 +38,8 @@ VIEW = {
 
 
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(os.environ["REDIS_URL"])
+    client: redis.Redis = redis.Redis.from_url(os.environ["REDIS_URL"])
+    return client
 
 
 async def _everything(tell: Callable[[str, bytes], Any]) -> None:
@@ -52,7 +53,7 @@ async def _everything(tell: Callable[[str, bytes], Any]) -> None:
                     await done
 
 
-# --- EventSourceResponse -------------------------------------------------------------------------------
+# --- EventSourceResponse ------------------------------------------------------------------------------
 
 
 def event_source_own() -> ASGIApp:
@@ -108,7 +109,7 @@ def _listening(tell: Callable[[str, bytes], Any]) -> Any:
     return lifespan
 
 
-# --- plain ASGI ------------------------------------------------------------------------------------------
+# --- plain ASGI ---------------------------------------------------------------------------------------
 
 
 class BareSend:
@@ -147,7 +148,7 @@ class BareSend:
             await send({"type": "http.response.body", "body": frame, "more_body": True})
 
 
-# --- bare routes ---------------------------------------------------------------------------------------------
+# --- bare routes --------------------------------------------------------------------------------------
 
 
 def bare_status() -> ASGIApp:

@@ -69,7 +69,12 @@ class RedisPublisher:
             where, what = channel(name), pack(Entry(name, seq, "processing", body))
         else:
             where, what = self._prefix + name.encode(), body
-        self._out += b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(where), where, len(what), what)
+        self._out += b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (
+            len(where),
+            where,
+            len(what),
+            what,
+        )
 
     def flush(self) -> None:
         if self._out:
