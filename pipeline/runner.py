@@ -70,6 +70,11 @@ class Runner:
         """Whether another run may start here."""
         return not self._stopping and len(self._runs) < self._capacity
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs here."""
+        return not self._runs
+
     def start(self, course_id: str) -> asyncio.Task[None]:
         """Return the run of a course here, begun now where there was none.
 

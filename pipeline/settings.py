@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     openai_embedding_model: str = _env(
         "OPENAI_EMBEDDING_MODEL", "text-embedding-3-small", "Model of the `openai` embedder."
     )
+    embedding_dimensions: int | None = _env(
+        "COURSECAST_EMBEDDING_DIMENSIONS",
+        None,
+        "Dimensions of the `openai` embedder, where its model can shorten its vectors. Unset: the model's own.",
+        ge=1,
+        le=16_000,
+    )
     home: Path = _env("COURSECAST_HOME", _default_home, "Folder of the embedded Postgres and Redis data.")
     author_choice: AuthorName | None = _env(
         "COURSECAST_AUTHOR", None, "`library` or `openai`. Unset: `openai` when a key is set, else `library`."

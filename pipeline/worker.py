@@ -26,6 +26,7 @@ from pipeline.backing import raise_fd_limit, urls_or_exit
 from pipeline.bus import UNAVAILABLE, Bus, connect
 from pipeline.database import DatabaseUnreachable, SchemaError
 from pipeline.ending import end
+from pipeline.garbage import collect_when_idle
 from pipeline.jobs import FUNCTION, Queue, arq_pool, serialize
 from pipeline.library.catalogue import load_catalogue
 from pipeline.library.embed import make_embedder
@@ -133,6 +134,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             )
             duties = [
                 asyncio.create_task(runner.keep_leases(), name="leases"),
+                asyncio.create_task(collect_when_idle(lambda: runner.is_idle), name="garbage"),
                 asyncio.create_task(Sweep(pool, queue, bus, runner).run(), name="sweep"),
                 asyncio.create_task(
                     take_jobs(redis_url, runner, course_timeout_s=settings.course_timeout_s), name="queue"

@@ -198,5 +198,16 @@ def search_books(
         session.show("/books/search", Hits, hits_lines, q=question)
 
 
+@library.command("embed")
+def embed_books() -> None:
+    """Give every chapter and section its vector of the configured embedder; goes on where it was cut short.
+
+    Works on the database itself (DATABASE_URL, or the embedded one while nothing runs), not on a server.
+    """
+    from server.embedding import run_embed  # asyncpg and all that: the other commands start faster without
+
+    raise typer.Exit(run_embed(Settings.from_environment()))
+
+
 if __name__ == "__main__":
     main()

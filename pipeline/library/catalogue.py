@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +25,10 @@ from pipeline.library import Embedder
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1_000
-"""Texts embedded and stored at once."""
+BATCH = 500
+"""Texts embedded and stored at once: what is lost when an embedding is cut short."""
+Progress = Callable[[int, int], None]
+"""Told how many texts have their vectors, of how many."""
 _LOCK = 0x636F757273650002  # beside the lock of the schema's steps
 _TEXTS = 2  # version of chapter_text and section_text: part of the catalogue's, so a change embeds anew
 
@@ -68,8 +70,15 @@ async def is_loaded(pool: Pool, embedder: Embedder) -> bool:
     return found
 
 
-async def load_catalogue(pool: Pool, embedder: Embedder) -> bool:
+async def load_catalogue(
+    pool: Pool, embedder: Embedder, progress: Progress = lambda _done, _all: None
+) -> bool:
     """Bring the stored library up to the shipped catalogue and this embedder; seconds, or nothing to do.
+
+    Args:
+        pool: where the library is.
+        embedder: what its vectors are made with.
+        progress: told after each batch of texts.
 
     Returns:
         Whether there was anything to do.
@@ -85,8 +94,13 @@ async def load_catalogue(pool: Pool, embedder: Embedder) -> bool:
         if await sql.is_loaded(conn, model=embedder.model, catalogue=version()):
             return False  # somebody else loaded it while we waited for the lock
         books = await _store_books(conn)
-        chapters = await _embed_chapters(conn, embedder)
-        sections = await _embed_sections(conn, embedder)
+        count = await sql.count_vectors(conn, model=embedder.model)
+        done = count["chapters_done"] + count["sections_done"]
+        total = count["chapters"] + count["sections"]
+        progress(done, total)
+        chapters = await _embed_chapters(conn, embedder, lambda new: progress(done + new, total))
+        done += chapters
+        sections = await _embed_sections(conn, embedder, lambda new: progress(done + new, total))
         await sql.analyze(conn)
         await sql.mark_loaded(conn, model=embedder.model, catalogue=version())
     logger.info(
@@ -139,7 +153,7 @@ async def _store_books(conn: Any) -> int:
     return len(changed)
 
 
-async def _embed_chapters(conn: Any, embedder: Embedder) -> int:
+async def _embed_chapters(conn: Any, embedder: Embedder, progress: Callable[[int], None]) -> int:
     sql = queries("library")
     done = 0
     while rows := await fetch_all(sql.chapters_without_vector(conn, model=embedder.model, most=BATCH)):
@@ -151,11 +165,12 @@ async def _embed_chapters(conn: Any, embedder: Embedder) -> int:
             **await asyncio.to_thread(_numbers, vectors),
         )
         done += len(rows)
+        progress(done)
         logger.info("chapters embedded", extra={"embedder": embedder.model, "chapters": done})
     return done
 
 
-async def _embed_sections(conn: Any, embedder: Embedder) -> int:
+async def _embed_sections(conn: Any, embedder: Embedder, progress: Callable[[int], None]) -> int:
     sql = queries("library")
     done = 0
     while rows := await fetch_all(sql.sections_without_vector(conn, model=embedder.model, most=BATCH)):
@@ -168,6 +183,7 @@ async def _embed_sections(conn: Any, embedder: Embedder) -> int:
             **await asyncio.to_thread(_numbers, vectors),
         )
         done += len(rows)
+        progress(done)
         logger.info("sections embedded", extra={"embedder": embedder.model, "sections": done})
     return done
 

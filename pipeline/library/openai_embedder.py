@@ -25,12 +25,15 @@ _DIMENSIONS = {
 class OpenAIEmbedder:
     """An embedding model behind an API.
 
+    Vectors of one model shortened to different lengths are different ones, so ``model`` names the length, too.
     ``dimensions`` of a model that is not in the list above is 0 until its first answer.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.model = settings.openai_embedding_model
-        self.dimensions = _DIMENSIONS.get(self.model, 0)
+        self._name = settings.openai_embedding_model
+        self._shortened = settings.embedding_dimensions
+        self.model = f"{self._name}@{self._shortened}" if self._shortened else self._name
+        self.dimensions = self._shortened or _DIMENSIONS.get(self._name, 0)
         key = settings.openai_api_key
         self._client = openai.AsyncOpenAI(
             api_key=key.get_secret_value() if key else "none",  # local servers ask for no key
@@ -50,11 +53,18 @@ class OpenAIEmbedder:
             batch = [text or " " for text in texts[start : start + BATCH]]  # empty input is refused
             with _translated():
                 answer = await self._client.embeddings.create(
-                    input=batch, model=self.model, encoding_format="float"
+                    input=batch,
+                    model=self._name,
+                    encoding_format="float",
+                    dimensions=self._shortened or openai.omit,
                 )
             rows = [row.embedding for row in sorted(answer.data, key=lambda row: row.index)]
             if len(rows) != len(batch) or len({len(row) for row in rows}) != 1:
                 raise EmbedderUnavailable("The embedding service did not give one vector for each text.")
+            if self._shortened and len(rows[0]) != self._shortened:
+                raise EmbedderUnavailable(
+                    f"The embedding service gives {len(rows[0])} dimensions, not the {self._shortened} asked for."
+                )
             vectors += map(_unit, rows)
         if vectors:
             self.dimensions = len(vectors[0])

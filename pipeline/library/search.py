@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.errors import LibraryUnavailable
 from pipeline.library import Embedder, relevance
@@ -77,20 +79,35 @@ class Library:
     async def hits(self, text: str, vector: Sequence[float]) -> list[Hit]:
         """Return what :meth:`search` goes by: some 150 candidates, best first, with the evidence of each."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await fetch_all(
-                self._sql.search(
-                    conn,
-                    model=self._embedder.model,
-                    vector=vector,
-                    words=topic_words(text),
-                    most=CANDIDATES,
-                    most_words=MOST_WORDS,
-                    enough_weight=relevance.ENOUGH_WEIGHT,
+            try:
+                rows = await fetch_all(
+                    self._sql.search(
+                        conn,
+                        model=self._embedder.model,
+                        vector=vector,
+                        words=topic_words(text),
+                        most=CANDIDATES,
+                        most_words=MOST_WORDS,
+                        enough_weight=relevance.ENOUGH_WEIGHT,
+                    )
                 )
-            )
+            except asyncpg.DataError as error:  # vectors of two lengths cannot be compared
+                raise LibraryUnavailable(
+                    f"The library was embedded with another {self._embedder.model} than the one that answers "
+                    f"now, which gives {len(vector)} dimensions; whoever runs this server has to look at it."
+                ) from error
             if not rows and not await self._sql.has_vectors(conn, model=self._embedder.model):
-                raise LibraryUnavailable("The library is not loaded yet.")
+                raise LibraryUnavailable(await self._not_embedded(conn))
         return sorted(map(_hit, rows), key=lambda hit: (-hit.score, hit.book_id, hit.number))
+
+    async def _not_embedded(self, conn: Any) -> str:
+        others = [row["model"] for row in await fetch_all(self._sql.embedded_with(conn))]
+        if not others:
+            return "The library is not loaded yet."
+        return (
+            f"The library is embedded with {others[0]}, not with {self._embedder.model}: "
+            "whoever runs this server has to run “coursecast books embed”."
+        )
 
     async def _chapters(self, keys: Sequence[tuple[str, int]], vector: Sequence[float]) -> list[Chapter]:
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:

@@ -141,6 +141,16 @@ SELECT c.chapter_id, c.book_id, c.number, c.title, c.words, b.title AS book_titl
 FROM candidates JOIN book_chapters AS c USING (chapter_id) JOIN books AS b USING (book_id)
      JOIN chapter_vectors AS v ON v.model = :model AND v.chapter_id = c.chapter_id;
 
+-- name: count_vectors^
+-- How many chapters and sections there are, and how many of them have a vector of a model.
+SELECT (SELECT count(*) FROM book_chapters) AS chapters, (SELECT count(*) FROM book_sections) AS sections,
+       (SELECT count(*) FROM chapter_vectors WHERE model = :model) AS chapters_done,
+       (SELECT count(*) FROM section_vectors WHERE model = :model) AS sections_done;
+
+-- name: embedded_with
+-- The models that there are vectors of.
+SELECT model FROM library_loads ORDER BY loaded_at DESC;
+
 -- name: has_vectors$
 SELECT EXISTS (SELECT FROM chapter_vectors WHERE model = :model);
 

@@ -81,7 +81,8 @@ class Model:
             self._journal.finish(call, "failed")
             return _failure(fault)
         texts = [payload["input"]] if isinstance(payload["input"], str) else payload["input"]
-        vectors = [embedding(str(text), payload.get("dimensions", 1536)) for text in texts]
+        dimensions = 1536 if self._now.ignore_dimensions else payload.get("dimensions", 1536)
+        vectors = [embedding(str(text), dimensions) for text in texts]
         encoded = payload.get("encoding_format") == "base64"
         data = [
             {"object": "embedding", "index": index, "embedding": as_base64(vector) if encoded else vector}

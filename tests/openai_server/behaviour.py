@@ -75,6 +75,8 @@ class Behaviour(BaseModel):
     require_key: str | None = None
     """Any other key gets a 401 that repeats the wrong key."""
     huge_mb: int = 100
+    ignore_dimensions: bool = False
+    """Give embeddings at full length whatever was asked."""
     limit_per_s: int | None = None
     """More calls than this within a second get a 429 with ``Retry-After: 1``."""
 
