@@ -59,9 +59,14 @@ def connect(url: str, *, max_connections: int = 20) -> redis.Redis:
 
 
 def connection_pool(url: str, *, max_connections: int = 20) -> redis.ConnectionPool:
-    """Return a pool for a client of ours, or for arq's, whose own has no socket timeout."""
-    return redis.ConnectionPool.from_url(
+    """Return a pool for a client of ours, or for arq's, whose own has no socket timeout.
+
+    A blocking one: the plain pool raises at once when all its connections are in use, which would look as
+    if Redis were away.
+    """
+    return redis.BlockingConnectionPool.from_url(
         url,
+        timeout=SOCKET_TIMEOUT_S,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         max_connections=max_connections,
@@ -146,6 +151,7 @@ class Subscriber:
     def follow(self, course_id: str) -> None:
         """Want a course's channel; ``on_confirmed`` tells when Redis has it."""
         self._wanted.add(channel(course_id))
+        self._asked.discard(channel(course_id))  # left and wanted again before the task looked: ask again
         self._bell.set()
 
     def leave(self, course_id: str) -> None:

@@ -154,10 +154,10 @@ class Log:
     async def claim(self, course_id: str) -> Claimed | None:
         """Take a course that nobody works on; None when somebody does, or it is over.
 
-        The claim and the read of the log are one transaction: no other run can write in between, for
-        its fence is old from here on.
+        The claim is committed before the log is read: no other run can write from there on, for its fence
+        is old; and a log that cannot be read counts as a claim without an event, until the sweep gives up.
         """
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn, conn.transaction():
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
             row = await self._sql.claim(conn, course_id=UUID(course_id), lease_s=LEASE_S)
             if row is None:
                 return None

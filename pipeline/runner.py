@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 RENEW_S = 2.0
 """Between renewals. A cancelled course is noticed by its run at the next one, within 3 s all told."""
 DATABASE_BACKOFF_S = (0.1, 2.0)
+_NOT_THE_COURSES_FAULT: tuple[type[BaseException], ...] = (*database.UNAVAILABLE, LostCourse)
 _OUR_FAULT = "Something went wrong on our side while writing the course."
 
 
@@ -63,6 +64,7 @@ class Runner:
         self._max_tokens = max_tokens
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[Claim, asyncio.Task[None]] = {}
+        self._unfinished: list[Claim] = []
         self._stopping = False
 
     @property
@@ -71,9 +73,18 @@ class Runner:
         return not self._stopping and len(self._runs) < self._capacity
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether runs are being ended for good."""
+        return self._stopping
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing runs here."""
         return not self._runs
+
+    def is_running(self, course_id: str) -> bool:
+        """Whether a run of this course is here."""
+        return course_id in self._runs
 
     def start(self, course_id: str) -> asyncio.Task[None]:
         """Return the run of a course here, begun now where there was none.
@@ -113,10 +124,8 @@ class Runner:
     async def stop(self) -> None:
         """End all runs and give their courses back."""
         self._stopping = True
-        claims = list(self._claims)
-        runs = list(self._runs.values())
-        await end(runs)
-        for claim in claims:
+        await end(list(self._runs.values()))
+        for claim in self._unfinished:
             try:
                 await self._log.release(claim)
             except database.UNAVAILABLE as error:
@@ -124,6 +133,8 @@ class Runner:
                 return  # the leases run out by themselves
 
     async def _claim_and_run(self, course_id: str) -> None:
+        if self.is_stopping:
+            return
         claimed = await self._log.claim(course_id)
         if claimed is None:
             logger.debug("not ours to run", extra={"course": course_id})
@@ -137,6 +148,10 @@ class Runner:
             await run.until_over(self._timeout_s)
         except LostCourse as lost:
             logger.info("run ended: %s", lost, extra={"course": course_id})
+        except asyncio.CancelledError:
+            if self.is_stopping:
+                self._unfinished.append(claimed.claim)
+            raise
         finally:
             del self._claims[claimed.claim]
 
@@ -169,8 +184,12 @@ class Run:
             if not deadline.expired():
                 raise
             await self._fail(CourseTimeout(f"The course was not finished within {timeout_s:g} seconds."))
-        except machine.IllegalTransition:
-            logger.exception("bug: a result that cannot follow", extra=self._facts)
+        except _NOT_THE_COURSES_FAULT:
+            raise
+        except (
+            Exception
+        ):  # a result that cannot follow or be stored must fail this course, not be tried for ever
+            logger.exception("bug: a result that cannot be appended", extra=self._facts)
             await self._fail(InternalError(_OUR_FAULT))
         finally:
             await self._drafts.close()
@@ -186,7 +205,8 @@ class Run:
                     )
                     working[attempts] = task
                 done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-                for finished in done:
+                # Results first: what was paid for is in the log before a failure ends the run.
+                for finished in sorted(done, key=lambda attempts: attempts.exception() is not None):
                     task = working.pop(finished)
                     result = finished.result()
                     self._drafts.drop(task)
@@ -249,6 +269,7 @@ class Run:
         """
         wait_s, longest_s = DATABASE_BACKOFF_S
         bookings = self._ledger.unwritten()
+        is_unknown = False
         while True:
             try:
                 written = await self._log.append(
@@ -256,7 +277,14 @@ class Run:
                 )
                 break
             except database.UNAVAILABLE as error:
+                is_unknown = True
                 logger.warning("append unknown", extra={**self._facts, "error": repr(error)})
+            except LostCourse:
+                # An earlier try may have committed after we looked: then what is in our way is our own event.
+                if not is_unknown or (found := await self._found_in_log(event)) is None:
+                    raise
+                written = found
+                break
             await asyncio.sleep(wait_s)
             wait_s = min(longest_s, wait_s * 2)
             if found := await self._found_in_log(event):

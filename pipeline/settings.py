@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     embedding_dimensions: int | None = _env(
         "COURSECAST_EMBEDDING_DIMENSIONS",
         None,
-        "Dimensions of the `openai` embedder, where its model can shorten its vectors. Unset: the model's own.",
+        "Dimensions of the `openai` embedder, where its model can shorten vectors. Unset: the model's own.",
         ge=1,
         le=16_000,
     )

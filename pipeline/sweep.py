@@ -40,6 +40,7 @@ class Sweep:
         self._runner = runner
         self._sql = queries("courses")
         self._forget_at = 0.0
+        self._redis_away = False
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -57,21 +58,30 @@ class Sweep:
             if time.monotonic() >= self._forget_at:
                 await self._sql.forget_idempotency_keys(conn)
                 self._forget_at = time.monotonic() + FORGET_EVERY_S
+        self._redis_away = False
         for row in due:
             try:
                 await self._hand_on(str(row["course_id"]), row["enqueue_no"], row["claims"])
             except NoSuchCourse:
                 continue  # deleted since we looked
+            except database.UNAVAILABLE:
+                raise
+            except Exception:  # a log that this version cannot read must not take the worker down with it
+                logger.exception("cannot hand on", extra={"course": str(row["course_id"])})
 
     async def _hand_on(self, course_id: str, enqueue_no: int, claims: int) -> None:
         if claims >= MAX_CLAIMS:
             logger.error("course crashes its runs", extra={"course": course_id, "claims": claims})
             await self._bus.publish(await self._requests.crashed(course_id, claims=MAX_CLAIMS))
             return
+        if self._redis_away:
+            self._run_here(course_id)
+            return
         try:
             if await self._queue.is_waiting(course_id, enqueue_no):
                 return
         except UNAVAILABLE:
+            self._redis_away = True  # one that hangs would cost a second for every course
             self._run_here(course_id)
             return
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:

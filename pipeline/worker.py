@@ -49,12 +49,16 @@ ARQ_BACKOFF_S = (0.2, 5.0)
 async def run_course(ctx: dict[str, Any], course_id: str) -> None:
     """The arq job: wait for the course's run here, without owning it or caring how it ends."""
     runner: Runner = ctx["runner"]
+    joined = runner.is_running(course_id)
     with contextlib.suppress(*UNAVAILABLE):
         # arq leaves a job in its queue while it runs, and asks Redis three questions about each of these at
         # every poll: with hundreds of runs that is all a worker would do. Who brings the course to a worker
         # should this one die is the sweep, whatever is in the queue.
         await ctx["redis"].zrem(default_queue_name, ctx["job_id"])
     await asyncio.wait({runner.start(course_id)})
+    if joined:
+        # It may have been a run that a cancel had ended already, and a retry sent us: the claim decides.
+        await asyncio.wait({runner.start(course_id)})
 
 
 async def take_jobs(redis_url: str, runner: Runner, *, course_timeout_s: float) -> None:
@@ -145,16 +149,18 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             try:
                 # A duty never ends by itself: if one does, it is a bug, and a fresh process is the cure.
                 done, _ = await asyncio.wait({stopped, *duties}, return_when=asyncio.FIRST_COMPLETED)
-                await runner.stop()
                 for duty in done - {stopped}:
                     duty.result()
             finally:
+                # The duties first, so that nothing new begins; then the runs give their courses back.
                 await end([stopped, *duties])
+                await runner.stop()
     finally:
         with contextlib.suppress(*UNAVAILABLE):
             await queue.close()
             await client.aclose()
-        await asyncio.wait_for(pool.close(), 5)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pool.close(), 5)
 
 
 async def _main(settings: Settings) -> None:

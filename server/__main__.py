@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 from pipeline.backing import raise_fd_limit, urls_or_exit
-from pipeline.database import DatabaseUnreachable, SchemaError
+from pipeline.database import UNAVAILABLE, DatabaseUnreachable, SchemaError
 from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError
 from server.app import create_app, prepare
@@ -29,6 +29,9 @@ BACKLOG = 2_048
 TCP_USER_TIMEOUT_MS = 30_000
 WEBSOCKET_MAX_BYTES = 64 * 1024
 GRACEFUL_S = 8
+NOT_NOW: tuple[type[BaseException], ...] = (*UNAVAILABLE, DatabaseUnreachable)
+KEEP_ALIVE_S = 75
+"""Longer than proxies keep idle connections, or they would send into ones that we are closing."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -72,15 +75,17 @@ def main() -> int:
         configure(settings.log_level)
         database_url, redis_url = urls_or_exit(settings)
         raise_fd_limit()
-        listener = bind(settings.host, settings.port)
-        # Before uvicorn runs: whatever its lifespan raises, it shows as a traceback.
+        # Before uvicorn runs, which shows whatever its lifespan raises as a traceback, and before we listen,
+        # so that nobody waits for an answer meanwhile.
         uvloop.run(prepare(settings, database_url))
     except (SettingsError, SchemaError) as error:
         print(f"coursecast web: {error}", file=sys.stderr)
         return 2
-    except DatabaseUnreachable as error:
-        print(f"coursecast web: {error}", file=sys.stderr)
+    except NOT_NOW as error:
+        print(f"coursecast web: {error or 'Postgres does not answer in time'}", file=sys.stderr)
         return 1
+    try:
+        listener = bind(settings.host, settings.port)
     except OSError as error:
         print(f"coursecast web: cannot listen on {settings.host}:{settings.port}: {error}", file=sys.stderr)
         return 2
@@ -97,6 +102,7 @@ def main() -> int:
         server_header=False,
         lifespan="on",
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     host, port = listener.getsockname()[:2]
     server = DrainingServer(config)

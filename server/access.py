@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -58,7 +57,8 @@ class OriginGate:
         await self._app(scope, receive, send)
 
     def _is_allowed(self, origin: str, host: str) -> bool:
-        return origin in self._allowed or (origin != "null" and urlsplit(origin).netloc == host)
+        _, slashes, authority = origin.partition("://")
+        return origin in self._allowed or (bool(slashes and authority) and authority == host)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -84,6 +86,7 @@ def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlet
     async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
         async with open_context(settings, database_url, redis_url) as tools:
             hub = asyncio.create_task(tools.hub.run(), name="hub")
+            hub.add_done_callback(_on_hub_end)
             _app.state.hub = tools.hub
             try:
                 yield {"context": tools}
@@ -98,7 +101,7 @@ def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlet
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.allowed_origins,
-                allow_methods=["GET", "POST", "DELETE"],
+                allow_methods=["GET", "POST"],
                 allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
                 expose_headers=["ETag", "Location", "Retry-After"],
                 allow_credentials=False,
@@ -129,6 +132,13 @@ async def prepare(settings: Settings, database_url: str) -> None:
     finally:
         await embedder.close()
         await pool.close()
+
+
+def _on_hub_end(hub: asyncio.Task[None]) -> None:
+    """End the process if the hub ended by itself: no stream hears anything then, and a restart is the cure."""
+    if not hub.cancelled() and (error := hub.exception()) is not None:
+        logger.critical("hub died", exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.asynccontextmanager

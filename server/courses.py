@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -161,6 +161,6 @@ def _decode_cursor(text: str | None) -> tuple[datetime, str] | None:
         return None
     try:
         at, course_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split("|")
-        return datetime.fromisoformat(at), limits.known_form(course_id)
-    except (ValueError, ApiError) as error:
+        return datetime.fromisoformat(at).astimezone(UTC), limits.known_form(course_id)
+    except (ValueError, OverflowError, ApiError) as error:
         raise invalid("cursor", "cursor is none that this server gave.") from error

@@ -60,9 +60,5 @@ async def _embed(settings: Settings) -> None:
         finally:
             await embedder.close()
             await asyncio.wait_for(pool.close(), 5)
-        said = (
-            "Every chapter and section has its vector of"
-            if changed
-            else "Nothing to do: all is embedded with"
-        )
+        said = "Now all is embedded with" if changed else "Nothing to do: all is embedded with"
         put(out, [line(f"{said} {embedder.model}.")])

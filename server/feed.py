@@ -132,7 +132,7 @@ class Feed:
         viewer.buffer.clear()
         viewer.lagging = False
         try:
-            entries = await self._log.entries(viewer.course_id, viewer.cursor)
+            entries = await self._log.entries(viewer.course_id, viewer.cursor, PAGE + 1)
         except database.UNAVAILABLE as error:
             logger.warning("log not read", extra={"course": viewer.course_id, "error": repr(error)})
             viewer.lagging = True
@@ -144,11 +144,11 @@ class Feed:
         batch: list[Frame] = [EntryFrame(entry) for entry in entries]
         if entries:
             viewer.cursor = entries[-1].seq
-        if len(entries) == PAGE:
+        if len(entries) > PAGE:
             viewer.lagging = True
             return batch
         self._hub.caught_up(viewer)
-        if entries and entries[-1].terminal and not viewer.buffer:
+        if entries and entries[-1].terminal and not viewer.buffer and not viewer.lagging:
             batch.append(self._end(entries[-1].seq, entries[-1].status))
         return batch
 

@@ -16,9 +16,11 @@ Races this closes:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Iterable
 
+import asyncpg
 import redis.asyncio as redis
 
 from pipeline import database
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 CONFIRM_S = 0.25
 RECONCILE_S = 2.0
+RECONCILE_BATCH = 1_000
+"""Watches compared in one query: between batches the event loop serves others."""
 PING_S = 15
 BLOCKED_S = 30.0
 POLLED_S = 15.0
@@ -59,6 +63,7 @@ class Hub:
         )
         self._max_viewers = max_viewers
         self._count = 0
+        self._resubscribed = asyncio.Event()
         self._errands: set[asyncio.Task[None]] = set()
         self.draining = False
         self.delivered = 0
@@ -215,7 +220,7 @@ class Hub:
             if watch is None:
                 continue
             if watch.seq:
-                self._catch_up(watch)  # a resubscription: what was published meanwhile is gone
+                self._resubscribed.set()  # what was published meanwhile is gone: one reconcile for all
             watch.confirmed.set()
 
     def _on_lost(self) -> None:
@@ -237,7 +242,8 @@ class Hub:
                 for entry in entries:
                     if entry.seq == watch.seq + 1:  # a live one may have come while we read
                         watch.tell(entry)
-                if len(entries) < PAGE:
+                # What was heard while we read may be there by now; if not, the next reconcile sees to it.
+                if not entries or (len(entries) < PAGE and watch.heard <= watch.seq):
                     break
         finally:
             watch.catching_up = False
@@ -256,20 +262,25 @@ class Hub:
     async def _reconcile(self) -> None:
         """Compare all watches that may get further with the log, in one query."""
         while True:
-            await asyncio.sleep(RECONCILE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RECONCILE_S):
+                    await self._resubscribed.wait()
+            self._resubscribed.clear()
             open_ones = {w.course_id: w for w in self._watches.values() if w.seq or w.status}
             if not open_ones:
                 continue
+            ids = list(open_ones)
             try:
-                last_seqs = await self._log.last_seqs(list(open_ones))
-            except database.UNAVAILABLE as error:
+                for start in range(0, len(ids), RECONCILE_BATCH):
+                    last_seqs = await self._log.last_seqs(ids[start : start + RECONCILE_BATCH])
+                    for course_id, (seq, _) in last_seqs.items():
+                        watch = open_ones[course_id]
+                        self._heard(watch, seq)
+                        if watch.viewers and (seq > watch.seq or watch.terminal_at is not None):
+                            self._catch_up(watch)
+            except (*database.UNAVAILABLE, asyncpg.PostgresError) as error:
+                # Whatever Postgres says, viewers are better served by another try than by no hub.
                 logger.warning("not reconciled", extra={"error": repr(error)})
-                continue
-            for course_id, (seq, _) in last_seqs.items():
-                watch = open_ones[course_id]
-                self._heard(watch, seq)
-                if watch.viewers and (seq > watch.seq or watch.terminal_at is not None):
-                    self._catch_up(watch)
 
     def _errand(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(coroutine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ QUERY_CHARACTERS = (2, 2_000)
 DEFAULT_HOURS = 2.0
 MAX_KEY_CHARACTERS = 255
 MAX_SEQ = 2**63 - 1
-BODY_TIMEOUT_S = 30.0
+BODY_TIMEOUT_S = 20.0
 
 
 async def read_brief(request: Request) -> Brief:
@@ -50,11 +51,17 @@ async def _read_json(request: Request) -> Any:
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise too_large
-            chunks.append(chunk)
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError as late:
+        message = f"The body did not arrive within {BODY_TIMEOUT_S:g} seconds."
+        raise ApiError(
+            400, "invalid_request", message, field="body", headers={"Connection": "close"}
+        ) from late
     except ClientDisconnect as gone:
         raise ApiError(400, "invalid_request", "The body did not arrive whole.", field="body") from gone
     try:

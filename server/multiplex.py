@@ -122,6 +122,8 @@ class ManyCourses:
         error = None if pump.cancelled() else pump.exception()
         if error is not None and not isinstance(error, WebSocketDisconnect):
             logger.error("subscription died", extra={"course": course_id, "error": repr(error)})
+            self._pulse.leaving = True  # the client comes back with its cursors
+            self._pulse.wake()
 
     async def _pump(self, course_id: str, after: int) -> None:
         """Pass on the frames of one course."""

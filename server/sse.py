@@ -17,6 +17,7 @@ import random
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from pipeline import database
 from server import limits
 from server.context import Context, context
 from server.feed import Feed, NoSuchCourse, Over
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 RETRY_MS = (1_000, 3_000)
 """Between these a browser waits before it reconnects: a thousand dropped at once come back spread out."""
 FULL_RETRY_MS = (10_000, 20_000)
+NOT_NOW: tuple[type[BaseException], ...] = (*database.UNAVAILABLE, Full)
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
@@ -56,8 +58,8 @@ class CourseEvents:
             await send({"type": "http.response.start", "status": 204, "headers": HEADERS[1:]})
             await send({"type": "http.response.body"})
             return
-        except Full:
-            await _start(send, FULL_RETRY_MS)
+        except NOT_NOW as error:
+            await _start(send, FULL_RETRY_MS if isinstance(error, Full) else RETRY_MS)
             await send({"type": "http.response.body"})
             return
         try:

@@ -43,7 +43,7 @@ async def course_status(request: Request) -> Response:
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if wait_ms is not None:
         headers["Retry-After"] = str(wait_ms // 1000)
-    if etag in {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}:
+    if {etag, "*"} & {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}:
         return Response(status_code=304, headers=headers)
     return JSON(_view(row, wait_ms), headers=headers)
 

@@ -21,6 +21,7 @@ from server.hub import Full
 from server.protocols import abort_of
 from server.responses import ApiError
 
+NO_COURSE = "there is no such course"
 RESTART_REASON = "restarting; come back with your cursor"
 
 
@@ -33,11 +34,13 @@ async def course_socket(socket: WebSocket) -> None:
         after = limits.integer(socket.query_params, "after", 0, 0, limits.MAX_SEQ)
         feed = await Feed.open(tools.log, tools.hub, course_id, after, abort_of(socket))
     except ApiError as error:
-        code = Close.NOT_FOUND if error.status == 404 else Close.BAD_CURSOR
-        await socket.close(code, error.message[:100])
+        if error.status == 404:
+            await socket.close(Close.NOT_FOUND, NO_COURSE)
+        else:
+            await socket.close(Close.BAD_CURSOR, error.message)
         return
     except NoSuchCourse:
-        await socket.close(Close.NOT_FOUND, "there is no such course")
+        await socket.close(Close.NOT_FOUND, NO_COURSE)
         return
     except Over:
         await socket.close(Close.ENDED, "you have everything")

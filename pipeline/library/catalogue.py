@@ -25,7 +25,7 @@ from pipeline.library import Embedder
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 1_000
 """Texts embedded and stored at once: what is lost when an embedding is cut short."""
 Progress = Callable[[int, int], None]
 """Told how many texts have their vectors, of how many."""

@@ -25,7 +25,7 @@ _DIMENSIONS = {
 class OpenAIEmbedder:
     """An embedding model behind an API.
 
-    Vectors of one model shortened to different lengths are different ones, so ``model`` names the length, too.
+    Vectors of one model shortened to different lengths are different ones: ``model`` names the length, too.
     ``dimensions`` of a model that is not in the list above is 0 until its first answer.
     """
 
@@ -63,7 +63,8 @@ class OpenAIEmbedder:
                 raise EmbedderUnavailable("The embedding service did not give one vector for each text.")
             if self._shortened and len(rows[0]) != self._shortened:
                 raise EmbedderUnavailable(
-                    f"The embedding service gives {len(rows[0])} dimensions, not the {self._shortened} asked for."
+                    f"The embedding service gives {len(rows[0])} dimensions, not the "
+                    f"{self._shortened} asked for."
                 )
             vectors += map(_unit, rows)
         if vectors:

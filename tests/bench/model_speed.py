@@ -89,9 +89,9 @@ def soak_table(load: Load) -> Table:
         "Many courses by a model at once",
         f"{courses} courses of {SOAK_HOURS:g} hours posted at once, written by one worker with "
         f"`COURSECAST_MAX_MODEL_CALLS={SOAK_MODEL_CALLS}`; the model begins to answer {SOAK_CALL_S:g} s "
-        f"after each call and streams pieces of {CHUNK_CHARS} characters as fast as it can, so hundreds of answers "
-        f"come at once. Ideal is {IDEAL_CALLS_IN_A_ROW} calls in a row. The loop was blocked where it came "
-        "late and this process computed meanwhile; late without that is the machine's doing.",
+        f"after each call and streams pieces of {CHUNK_CHARS} characters as fast as it can, so hundreds of "
+        f"answers come at once. Ideal is {IDEAL_CALLS_IN_A_ROW} calls in a row. The loop was blocked where "
+        "it came late and this process computed meanwhile; late without that is the machine's doing.",
         ("what", "figure", "target", "met"),
     )
     ratio = load.wall_s / ideal_s
@@ -111,6 +111,7 @@ def soak_table(load: Load) -> Table:
         _met(seen["longest_blocked_s"] <= 0.1),
     )
     table.add("event loop late by the clock, longest", ms(seen["longest_late_s"]), "–", "–")
+    table.add("garbage collection, longest", ms(seen["longest_collection_s"]), "–", "–")
     table.add("CPU of the worker a call", ms(load.cpu_s / load.calls), "–", "–")
     table.add("calls, pieces an answer on average", f"{load.calls}, {load.pieces / load.calls:.0f}", "–", "–")
     table.add("CPU of the worker a streamed piece, all told", ms(load.cpu_s / load.pieces), "–", "–")

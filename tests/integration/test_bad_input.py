@@ -1,5 +1,6 @@
 """Bad input over HTTP: a clear error that names the field, the right status, never a 500."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,14 @@ from websockets.sync.client import connect
 
 from tests.running import RunningHouse
 
+OTHER_ORIGINS = (
+    "https://evil.example",
+    "null",
+    "http://127.0.0.1",
+    "http://127.0.0.1.evil.example",
+    "http://[x",
+    "x",
+)
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -27,6 +36,10 @@ def refusal(response: httpx2.Response, status: int) -> dict[str, Any]:
     assert set(error) <= {"code", "message", "field"}
     assert error["message"][-1] in ".?!"
     return dict(error)
+
+
+def list_cursor(at: str) -> str:
+    return base64.urlsafe_b64encode(f"{at}|{NOBODY}".encode()).decode()
 
 
 def preferring(**preferences: str) -> bytes:
@@ -130,6 +143,8 @@ def test_an_unknown_course_is_404_everywhere(http: httpx2.Client, course_id: str
         ("/courses?limit=%D9%A3", "limit"),
         ("/courses?cursor=zzz", "cursor"),
         ("/courses?cursor=%00", "cursor"),
+        ("/courses?cursor=" + list_cursor("9999-12-31T23:59:59-14:00"), "cursor"),
+        ("/courses?cursor=" + list_cursor("0001-01-01T00:00:00+14:00"), "cursor"),
     ],
 )
 def test_a_bad_query_string_is_refused_by_the_name_of_its_field(
@@ -175,7 +190,14 @@ def test_an_idempotency_key_gives_the_same_answer_or_422(http: httpx2.Client) ->
 
 def test_pages_of_other_sites_may_not_act(http: httpx2.Client, running_house: RunningHouse) -> None:
     ours = running_house.base_url
-    for origin in ("https://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1.evil.example"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1",
+        "http://127.0.0.1.evil.example",
+        "http://[x",
+        "x",
+    ):
         response = http.post("/courses", json={"query": "DCF"}, headers={"Origin": origin})
         assert refusal(response, 403)["field"] == "Origin"
     assert (
@@ -190,7 +212,13 @@ def test_pages_of_other_sites_may_not_act(http: httpx2.Client, running_house: Ru
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [(f"{NOBODY}/ws", 4404), ("nonsense/ws", 4404), (f"{NOBODY}/ws?after=-1", 4400)]
+    ("path", "code"),
+    [
+        (f"{NOBODY}/ws", 4404),
+        ("nonsense/ws", 4404),
+        ("%F0%9F%8E%93" * 60 + "/ws", 4404),
+        (f"{NOBODY}/ws?after=-1", 4400),
+    ],
 )
 def test_a_socket_is_refused_with_a_code_that_a_script_can_read(
     running_house: RunningHouse, path: str, code: int

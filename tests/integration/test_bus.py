@@ -121,6 +121,27 @@ async def test_one_connection_serves_any_number_of_courses(
     assert len(await client.client_list(_type="pubsub")) == 1
 
 
+async def test_a_burst_waits_for_connections_and_loses_nothing(
+    client: redis.Redis, subscriber: Subscriber, heard: Heard
+) -> None:
+    course_id = str(uuid4())
+    subscriber.follow(course_id)
+    await heard.confirmation()
+    await asyncio.gather(*(Bus(client).publish([entry(course_id, seq)]) for seq in range(200)))
+    assert {(await heard.item()).seq for _ in range(200)} == set(range(200))  # type: ignore[union-attr]
+
+
+async def test_one_who_leaves_and_comes_back_at_once_is_confirmed(
+    subscriber: Subscriber, heard: Heard
+) -> None:
+    course_id = str(uuid4())
+    subscriber.follow(course_id)
+    await heard.confirmation()
+    subscriber.leave(course_id)
+    subscriber.follow(course_id)
+    assert await heard.confirmation() == course_id
+
+
 async def test_publishing_to_a_redis_that_is_away_is_forgotten() -> None:
     away = connect("redis://127.0.0.1:1/0")
     await asyncio.wait_for(Bus(away).publish([entry("c", 1)]), TIMEOUT_S)

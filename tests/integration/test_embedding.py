@@ -1,4 +1,4 @@
-"""Embedding the library with a model behind an API: cut short and gone on with; a mismatch is one sentence."""
+"""Embedding the library with a model behind an API: cut short, gone on with; a mismatch is one sentence."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_embedding_goes_on_where_it_was_cut_short(
     count = "SELECT (SELECT count(*) FROM chapter_vectors) + (SELECT count(*) FROM section_vectors)"
     total = await pool.fetchval(count)
     again = await texts_embedded(openai_server) - total
-    assert 0 <= again <= 500, "more than the batch that was under way was embedded twice"
+    assert 0 <= again <= 1_000, "more than the batch that was under way was embedded twice"
 
     output, _ = await (await embed_books(model_settings)).communicate()
     assert "Nothing to do" in output.decode()

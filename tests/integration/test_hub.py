@@ -16,7 +16,7 @@ from pipeline.log import Claim, Entry, Log
 from pipeline.requests import Requests
 from server.feed import Feed, NoSuchCourse, Over
 from server.frames import Frame
-from server.hub import Full, Hub
+from server.hub import RECONCILE_S, Full, Hub
 from server.viewers import BUFFER
 from tests.integration.test_log import claim_of, create
 from tests.unit.test_course import result_of
@@ -260,6 +260,34 @@ async def test_drafts_come_newest_of_each_task_and_never_backwards(house: House)
     numbers = [json.loads(frame.data)["n"] for frame in reader.frames if frame.event == "draft"]
     assert numbers == sorted(numbers)
     assert set(numbers) <= {4, 5}
+
+
+async def test_a_log_of_exactly_one_page_has_its_end_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = await house.course()
+    await course.to_part(3)
+    await course.cancel()
+    logged = await course.logged()
+    monkeypatch.setattr("server.feed.PAGE", len(logged))
+    reader = await course.open()
+    await reader.until_end()
+    assert reader.messages == logged
+
+
+async def test_a_database_that_answers_nonsense_for_a_while_does_not_end_the_hub(
+    house: House, pool: Pool
+) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+    await pool.execute("ALTER TABLE courses RENAME TO elsewhere")
+    await asyncio.sleep(RECONCILE_S * 1.5)  # at least one reconcile meets it
+    await pool.execute("ALTER TABLE elsewhere RENAME TO courses")
+    await course.to_part(2)
+    await course.cancel()
+    await reader.until_end()
+    assert reader.messages == await course.logged()
 
 
 async def test_those_who_leave_leave_nothing(house: House) -> None:
