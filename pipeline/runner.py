@@ -65,17 +65,12 @@ class Runner:
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[Claim, asyncio.Task[None]] = {}
         self._unfinished: list[Claim] = []
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def has_room(self) -> bool:
         """Whether another run may start here."""
-        return not self._stopping and len(self._runs) < self._capacity
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether runs are being ended for good."""
-        return self._stopping
+        return not self._stopping.is_set() and len(self._runs) < self._capacity
 
     @property
     def is_idle(self) -> bool:
@@ -123,7 +118,7 @@ class Runner:
 
     async def stop(self) -> None:
         """End all runs and give their courses back."""
-        self._stopping = True
+        self._stopping.set()
         await end(list(self._runs.values()))
         for claim in self._unfinished:
             try:
@@ -133,7 +128,7 @@ class Runner:
                 return  # the leases run out by themselves
 
     async def _claim_and_run(self, course_id: str) -> None:
-        if self.is_stopping:
+        if self._stopping.is_set():
             return
         claimed = await self._log.claim(course_id)
         if claimed is None:
@@ -149,7 +144,7 @@ class Runner:
         except LostCourse as lost:
             logger.info("run ended: %s", lost, extra={"course": course_id})
         except asyncio.CancelledError:
-            if self.is_stopping:
+            if self._stopping.is_set():
                 self._unfinished.append(claimed.claim)
             raise
         finally:

@@ -135,7 +135,7 @@ async def prepare(settings: Settings, database_url: str) -> None:
 
 
 def _on_hub_end(hub: asyncio.Task[None]) -> None:
-    """End the process if the hub ended by itself: no stream hears anything then, and a restart is the cure."""
+    """End the process if the hub ended by itself: no stream hears anything then; a restart is the cure."""
     if not hub.cancelled() and (error := hub.exception()) is not None:
         logger.critical("hub died", exc_info=error)
         os.kill(os.getpid(), signal.SIGTERM)
