@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.backing.redis import find_server
 from pipeline.settings import Settings
-from tests.bench.live import soaks
+from tests.bench.live import silent, soaks
 from tests.bench.live.world import world
 
 MB = 2**20
@@ -26,14 +26,14 @@ class Outcomes:
     cuts: soaks.CutsOutcome
     storm: soaks.StormOutcome
     vanish: soaks.VanishOutcome
-    silent: soaks.SilentOutcome
+    silent: silent.SilentOutcome
 
 
 async def soak(settings: Settings) -> Outcomes:
     """One beside the others, which come one after another: a server has twenty connections to Postgres."""
     async with world(settings, Path(await find_server())) as found, asyncio.TaskGroup() as group:
-        silent = soaks.silent(found, peers=SILENT_PEERS, courses=1, entries=600, padding=4_000)
-        gone = group.create_task(silent)
+        peers = silent.silent(found, peers=SILENT_PEERS, courses=1, entries=600, padding=4_000)
+        gone = group.create_task(peers)
         cuts = await soaks.cuts(found, CUTS)
         storm = await soaks.storm(found, viewers=300, courses=30, poll_s=3)
         vanish = await soaks.vanish(found, viewers=200, rounds=2)

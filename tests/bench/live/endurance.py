@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from tests.bench.live import soaks
+from tests.bench.live import silent, soaks
 from tests.bench.live.delivery import Scenario, deliver
 from tests.bench.live.load import load_client
 from tests.bench.live.rows import CROWD, ONE_EACH
@@ -102,10 +102,10 @@ async def _vanish(world: World) -> Table:
 
 
 async def _silent(world: World) -> Table:
-    got = await soaks.silent(world, peers=200, courses=20, entries=600, padding=4_000)
+    got = await silent.silent(world, peers=200, courses=20, entries=600, padding=4_000)
     table = Table(
         "Peers that never read",
-        f"{got.peers} SSE peers with a receive buffer of {soaks.RECEIVE_BUFFER:,} bytes that never read, on "
+        f"{got.peers} SSE peers with a receive buffer of {silent.RECEIVE_BUFFER:,} bytes that never read, on "
         f"courses whose logs have {got.log_bytes / MB:.1f} MB each. The time counts from the first peer's "
         "request; a peer's first blocked write comes when it is served.",
         COLUMNS,

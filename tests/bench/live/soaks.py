@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import socket
 import statistics
 import time
 from collections import Counter
@@ -25,6 +23,8 @@ from tests.bench.live.writing import Writer
 from tests.processes import Web
 
 BAD = ("lost", "duplicate", "out of order", "unlike the log")
+SPARE_SOCKETS = 2
+"""Those of whoever asks for the gauge."""
 
 
 # --- cut at random points -----------------------------------------------------------------------------
@@ -234,15 +234,15 @@ async def vanish(world: World, *, viewers: int, rounds: int = 3) -> VanishOutcom
     """Let viewers vanish: their process is killed. Again and again, for what is kept for good shows then."""
     ids = await world.courses(viewers)
     found = VanishOutcome(viewers=viewers, before=[], during=[], after=[], gone_s=[])
-    async with serving(world.settings) as web, _asking(web) as http:
+    async with serving(world.settings) as web, asking(web) as http:
         assert await viewers_of(http) == 0
         for _ in range(rounds):
-            found.before.append(_size(web))
+            found.before.append(size_of(web))
             with load_client() as load:
                 paths = [f"/courses/{course_id}/events" for course_id in ids]
                 await asyncio.to_thread(load.open, web.port, paths, ready='"seq":1,')
                 await asyncio.sleep(1)
-                found.during.append(_size(web))
+                found.during.append(size_of(web))
                 began = time.monotonic()
                 load.popen.kill()
             async with asyncio.timeout(30):
@@ -250,15 +250,17 @@ async def vanish(world: World, *, viewers: int, rounds: int = 3) -> VanishOutcom
                     await asyncio.sleep(0.05)
             found.gone_s.append(time.monotonic() - began)
             await asyncio.sleep(1)
-            found.after.append(_size(web))
+            found.after.append(size_of(web))
     return found
 
 
-def _size(web: Web) -> tuple[int, int]:
+def size_of(web: Web) -> tuple[int, int]:
+    """Return memory (bytes) and viewers' sockets of a server."""
     return machine.memory_bytes([web.pid]), machine.open_sockets(web.pid, web.port)
 
 
-def _asking(web: Web) -> httpx2.AsyncClient:
+def asking(web: Web) -> httpx2.AsyncClient:
+    """Return a client of a server."""
     return httpx2.AsyncClient(base_url=web.base_url, timeout=30)
 
 
@@ -267,100 +269,3 @@ async def viewers_of(http: httpx2.AsyncClient) -> int:
     lines = (await http.get("/metrics")).text.splitlines()
     (value,) = (line.split()[1] for line in lines if line.startswith("coursecast_viewers "))
     return int(float(value))
-
-
-# --- peers that never read ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class SilentOutcome:
-    """Memory in bytes, times in seconds."""
-
-    peers: int
-    served: int
-    """How many of them became viewers."""
-    served_s: float
-    """After how long all of those had."""
-    log_bytes: int
-    before_bytes: int
-    peak_bytes: int
-    after_bytes: int
-    again_bytes: int
-    """With as many again: what was kept from the first is used again, or it was a leak."""
-    gone_s: float
-    sockets_left: int
-    exit_s: float
-
-
-RECEIVE_BUFFER = 4_096
-GONE_WITHIN_S = 60.0
-STEADY_S = 4.0
-SPARE_SOCKETS = 2
-"""Those of whoever asks for the gauge."""
-
-
-async def silent(world: World, *, peers: int, courses: int, entries: int, padding: int) -> SilentOutcome:
-    """Open peers that ask and never read, wait until they are gone; then the same and SIGTERM."""
-    ids = await world.courses(courses)
-    await Writer(world.pool, None).lengthen(ids, entries, padding)
-    async with serving(world.settings) as web, _asking(web) as http, contextlib.AsyncExitStack() as opened:
-        assert await viewers_of(http) == 0
-        before, sockets = _size(web)
-        machine.reset_peak(web.pid)
-        began = time.monotonic()
-        served = await open_silent(web, http, ids, peers, opened)
-        served_s = time.monotonic() - began
-        left = await until_gone(web, http, sockets)
-        gone_s = time.monotonic() - began
-        peak = machine.peak_bytes(web.pid)
-        await asyncio.sleep(1)
-        after, _ = _size(web)
-        await open_silent(web, http, ids, peers, opened)
-        await asyncio.sleep(2)  # so that their buffers are full
-        again, _ = _size(web)
-        exit_s = await asyncio.to_thread(web.stop, 60)
-    return SilentOutcome(
-        peers=peers,
-        served=served,
-        served_s=served_s,
-        log_bytes=entries * (700 + padding),
-        before_bytes=before,
-        peak_bytes=peak,
-        after_bytes=after,
-        again_bytes=again,
-        gone_s=gone_s,
-        sockets_left=left,
-        exit_s=exit_s,
-    )
-
-
-async def open_silent(
-    web: Web, http: httpx2.AsyncClient, ids: Sequence[str], peers: int, stack: contextlib.AsyncExitStack
-) -> int:
-    """Open peers with a small receive buffer that ask for a course's events and never read.
-
-    Returns how many became viewers: one that is told to come back cannot, for it does not read.
-    """
-    for i in range(peers):
-        peer = stack.enter_context(socket.socket())
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        peer.connect(("127.0.0.1", web.port))
-        peer.sendall(f"GET /courses/{ids[i % len(ids)]}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    served, steady_at = 0, time.monotonic()
-    while served < peers and time.monotonic() - steady_at < STEADY_S:
-        now_served = await viewers_of(http)  # another process: its gauge is all there is to see
-        if now_served > served:
-            served, steady_at = now_served, time.monotonic()
-        await asyncio.sleep(0.05)
-    return served
-
-
-async def until_gone(web: Web, http: httpx2.AsyncClient, sockets: int) -> int:
-    """Wait until a server has no viewers and no more than its `sockets`; return how many more are left."""
-    deadline = time.monotonic() + GONE_WITHIN_S
-    while time.monotonic() < deadline:
-        left = machine.open_sockets(web.pid, web.port) - sockets
-        if await viewers_of(http) == 0 and left <= SPARE_SOCKETS:
-            return max(0, left)
-        await asyncio.sleep(0.1)
-    return machine.open_sockets(web.pid, web.port) - sockets
