@@ -68,8 +68,13 @@ async def open_pool(url: str, *, max_size: int = 10) -> Pool:
         max_size=max_size,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
+        reset=_leave_as_it_is,
         server_settings={"application_name": "coursecast", "timezone": "UTC"},
     )
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """Skip asyncpg's reset, a round trip at every release: our statements leave nothing on a connection."""
 
 
 async def migrate(pool: Pool) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from pipeline.settings import AuthorName, Settings
 from tests.journeys import log_until_over, start
 from tests.openai_server import OpenAIServer
 from tests.openai_server.client import ModelProcess
-from tests.processes import ROOT, Process, Web, environment, run_web
+from tests.processes import ROOT, Process, Web, environment, free_port, run_web
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -98,6 +100,8 @@ PERMANENT: list[tuple[Any, str, str]] = [
     ({"status": 403}, "author_misconfigured", failures.KEY_REJECTED),
     ({"status": 404, "code": "model_not_found"}, "author_misconfigured", failures.UNKNOWN_MODEL),
     ({"status": 400}, "author_misconfigured", failures.NOT_ACCEPTED),
+    ({"status": 422}, "author_misconfigured", failures.NOT_ACCEPTED),
+    ({"status": 501}, "author_misconfigured", failures.NOT_ACCEPTED),
     ({"status": 413}, "author_misconfigured", failures.TOO_LONG),
     ({"status": 400, "code": "context_length_exceeded"}, "author_misconfigured", failures.TOO_LONG),
     ({"status": 429, "code": "insufficient_quota"}, "author_misconfigured", failures.NO_CREDIT),
@@ -195,6 +199,57 @@ async def test_what_goes_away_is_cured_without_repeating_what_was_finished(
         assert "task=sections:0" in line
         assert ("request_id=req-" in line) is (fault.get("kind") != "hang")
         assert worker.log_of(course_id, "task tried again")
+
+
+@contextmanager
+def nobody_listens() -> Iterator[int]:
+    """A port that refuses connections."""
+    yield free_port()
+
+
+@contextmanager
+def nobody_accepts() -> Iterator[int]:
+    """A port whose queue of connections is full: the next one gets no answer at all."""
+    with socket.socket() as listener, ExitStack() as queue:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = int(listener.getsockname()[1])
+        for _ in range(4):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"), [(nobody_listens, failures.UNREACHABLE), (nobody_accepts, failures.SLOW)]
+)
+async def test_an_endpoint_that_cannot_be_reached_is_tried_again_and_then_told(
+    settings: Settings, tmp_path: Path, address: Callable[[], AbstractContextManager[int]], sentence: str
+) -> None:
+    with address() as port:
+        unreachable = settings.model_copy(
+            update={
+                "author_choice": AuthorName.OPENAI,
+                "openai_api_key": SecretStr(KEY),
+                "openai_base_url": f"http://127.0.0.1:{port}/v1",
+                "model_timeout_s": 2.0,
+            }
+        )
+        with run_web(unreachable) as web:
+            worker = LoggedWorker(unreachable, tmp_path / "worker.log")
+            try:
+                async with httpx2.AsyncClient(base_url=web.base_url, timeout=60) as http:
+                    course_id = await start(http, hours=0.5)
+                    failed = (await log_until_over(http, course_id))[-1]
+            finally:
+                worker.stop()
+    assert (failed["error_code"], failed["error"]) == ("author_unavailable", sentence)
+    assert failed["failed_phase"] == "generating_sections"
+    assert failed["retryable"] is True
+    assert worker.log_of(course_id, "task tried again")
+    assert worker.log_of(course_id, "task given up")
+    assert KEY not in worker.path.read_text("utf-8")
 
 
 async def test_a_wait_longer_than_there_is_time_for_is_told_at_once(

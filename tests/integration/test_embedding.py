@@ -19,6 +19,7 @@ from pipeline.library.search import Library
 from pipeline.outline import Brief
 from pipeline.settings import EmbedderName, Settings
 from tests.openai_server import OpenAIServer
+from tests.openai_server.journal import Call
 from tests.processes import environment
 
 DIMENSIONS = 8
@@ -58,7 +59,14 @@ async def test_embedding_goes_on_where_it_was_cut_short(
     model_settings: Settings, openai_server: OpenAIServer
 ) -> None:
     first = await embed_books(model_settings)
-    await openai_server.wait_for_call(lambda call: call.id >= 6 and call.status == "completed", timeout_s=60)
+    answered: set[int] = set()
+
+    def is_sixth_answer(call: Call) -> bool:
+        if call.status == "completed":
+            answered.add(call.id)
+        return len(answered) >= 6
+
+    await openai_server.wait_for_call(is_sixth_answer, timeout_s=60)
     first.kill()
     await first.communicate()
     embedded_first = await texts_embedded(openai_server)

@@ -193,21 +193,19 @@ async def test_what_a_book_says_cannot_leave_its_place(
 async def test_the_model_is_asked_for_a_review_only_where_something_is_found_or_the_depth_asks_for_it(
     author: OpenAIAuthor, openai_server: OpenAIServer
 ) -> None:
-    sound = await asyncio.to_thread(
-        write_outline, str(uuid4()), assignment(hours=1).brief, valuation_reading()
-    )
-    review = await author.review(assignment(hours=1), sound.parts)
+    sound = await asyncio.to_thread(write_outline, str(uuid4()), assignment().brief, valuation_reading())
+    review = await author.review(assignment(), sound.parts)
     assert review.quality["budget_exact"] is True
     assert review.title
     assert await openai_server.calls("review") == []
-    await author.review(assignment(hours=1, depth=Depth.EXPERT), sound.parts)
+    await author.review(assignment(depth=Depth.EXPERT), sound.parts)
     assert len(await openai_server.calls("review")) == 1
-    (part,) = sound.parts
+    part, *others = sound.parts
     first, second, *rest = part.sections
     same = part.model_copy(
         update={"sections": (first, second.model_copy(update={"title": first.title}), *rest)}
     )
-    await author.review(assignment(hours=1), [same])
+    await author.review(assignment(), [same, *others])
     assert len(await openai_server.calls("review")) == 2
 
 
