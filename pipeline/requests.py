@@ -6,6 +6,7 @@ append, in one transaction; a run that goes on meanwhile finds its fence old and
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class TooManyCourses(Exception):
 
 class KeyReused(Exception):
     """The idempotency key was used with another body."""
+
+
+class _KeyTaken(Exception):
+    """Another request took the idempotency key while we created a course for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,21 +113,20 @@ class Requests:
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
             if earlier := await self._earlier(conn, caller, idempotency_key, asked):
                 return earlier
-            transaction = conn.transaction()
-            await transaction.start()
-            try:
-                created = await self._create(conn, course_id, brief, caller, max_active)
-                # Of two at the same instant, the second waits here for the first to commit, then gets no row.
-                kept = await self._sql.keep_idempotency_key(
-                    conn, caller=caller, key=idempotency_key, request_hash=asked, course_id=UUID(course_id)
-                )
-            except BaseException:
-                await transaction.rollback()
-                raise
-            if kept is not None:
-                await transaction.commit()
+            with contextlib.suppress(_KeyTaken):
+                async with conn.transaction():
+                    created = await self._create(conn, course_id, brief, caller, max_active)
+                    # Of two at the same instant, the second waits here for the first to commit: then no row.
+                    kept = await self._sql.keep_idempotency_key(
+                        conn,
+                        caller=caller,
+                        key=idempotency_key,
+                        request_hash=asked,
+                        course_id=UUID(course_id),
+                    )
+                    if kept is None:
+                        raise _KeyTaken  # takes the course back
                 return created
-            await transaction.rollback()
             earlier = await self._earlier(conn, caller, idempotency_key, asked)
             assert earlier is not None, "the key was there a moment ago"
             return earlier

@@ -15,7 +15,7 @@ class Close(IntEnum):
     RESTARTING = 1012
     BAD_CURSOR = 4400
     NOT_FOUND = 4404
-    TOO_SLOW = 4408
+    TOO_SLOW = 4408  # reserved: a peer that reads nothing cannot be told why, it is aborted and sees 1006
     TOO_MANY = 4429
 
     @property

@@ -166,14 +166,4 @@ def _sections(course_id: str, plan: Plan, sittings: Sequence[Sitting], subject: 
 def _source(plan: Plan, sittings: Sequence[Sitting], at: int, position: int) -> Source:
     section = sittings[at].section
     unit = section.items[position].unit
-    chapter = unit.chapter
-    return Source(
-        book_id=chapter.book.book_id,
-        book_title=chapter.book.title,
-        chapter_number=chapter.number,
-        chapter_title=chapter.title,
-        section_title=unit.section.title if unit.section else None,
-        url=chapter.url or chapter.book.url,
-        minutes=unit.minutes,
-        why=source_why(plan, section, position, first_reading(sittings, at, unit)),
-    )
+    return unit.source(source_why(plan, section, position, first_reading(sittings, at, unit)))

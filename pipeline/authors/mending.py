@@ -160,16 +160,8 @@ def _name(source: Source) -> str:
 
 
 def _source_of(unit: Unit) -> Source:
-    chapter = unit.chapter
-    return Source(
-        book_id=chapter.book.book_id,
-        book_title=chapter.book.title,
-        chapter_number=chapter.number,
-        chapter_title=chapter.title,
-        section_title=unit.section.title if unit.section else None,
-        url=chapter.url or chapter.book.url,
-        minutes=unit.minutes,
-        why=f"Covers {quoted(clean(unit.heading))}, found for this course and not cited elsewhere in it.",
+    return unit.source(
+        f"Covers {quoted(clean(unit.heading))}, found for this course and not cited elsewhere in it."
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.authors.quality import Place
 from pipeline.authors.titles import topic
 from pipeline.authors.wishes import Wishes, flavour_stems
 from pipeline.authors.words import BOOK_WORDS, Rarity, stem, stems
-from pipeline.outline import BookSection, Chapter, Depth, reading_minutes
+from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minutes
 
 FOCUS_COUNTS = 0.7  # how much less a section is carried by a chapter whose title is about something else
 ON_TOPIC = 0.4  # of the best unit's relevance; below it a unit of the leading book is filler
@@ -84,6 +84,19 @@ class Unit:
     def place(self) -> Place:
         """Return what a source would cite."""
         return self.chapter.book.book_id, self.chapter.number, self.section.title if self.section else None
+
+    def source(self, why: str) -> Source:
+        """Return the citation of this, with its honest reading time and the reason `why`."""
+        return Source(
+            book_id=self.chapter.book.book_id,
+            book_title=self.chapter.book.title,
+            chapter_number=self.chapter.number,
+            chapter_title=self.chapter.title,
+            section_title=self.section.title if self.section else None,
+            url=self.chapter.url or self.chapter.book.url,
+            minutes=self.minutes,
+            why=why,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,11 +189,6 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])}{serial} and {items[-1]}"
 
 
-def distinct(titles: Iterable[str]) -> list[str]:
-    """Return `titles` without repetitions (whatever their case), in order."""
-    return list({title.casefold(): title for title in reversed(list(titles))}.values())[::-1]
-
-
 # --- the course -----------------------------------------------------------------------------------------
 
 COURSE_TITLE = 80
