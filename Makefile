@@ -23,8 +23,10 @@ run: $(BIN)/.run ## serve on http://127.0.0.1:8000, with its own Postgres and Re
 demo-llm: $(BIN)/.run ## the same with a made-up model that writes slowly: drafts on the page without a key
 	@exec $(BIN)/python -m tests.openai_server.demo
 
+# Tests wait more than they compute, so three processes suit two cores; each has its own Postgres and Redis.
+# A module stays in one process: its tests share its servers.
 test: $(BIN)/.dev ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(BIN)/.dev ## check style
 	$(BIN)/ruff check .

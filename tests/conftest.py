@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -139,7 +140,16 @@ def _skips_fail() -> bool:
     return os.environ.get("COURSECAST_TEST_ALL") == "1" and bool(_skipped)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of pytest-xdist skipped: of a module skipped as a whole it tells nobody."""
+    theirs: list[str] = getattr(node, "workeroutput", {}).get("skipped", [])
+    _skipped.extend(line for line in theirs if line not in _skipped)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["skipped"] = _skipped
     if _skips_fail() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
