@@ -6,17 +6,16 @@ message itself, so that a receiver learns what it needs without parsing JSON, an
     u 7 processing\\n{"seq":7,…}            an entry of the log: seq, status as of it
     d sections:2 3 14\\n{"course_id":…}      a draft: task, fence, n
 
-Deliberate oddities: one channel per course, but one connection per process (see :class:`Subscriber`);
-redis-py's ``listen()`` is not used because it ends at a disconnect.
+Here is the side that publishes, and the words both sides share; :mod:`pipeline.subscription` listens.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
@@ -28,10 +27,8 @@ from pipeline.log import Entry
 logger = logging.getLogger(__name__)
 
 SOCKET_TIMEOUT_S = 1.0
-PUBLISH_TIMEOUT_S = 0.25
-POLL_S = 1.0
-PING_EVERY_S = 5.0
-RECONNECT_S = (0.05, 1.0)
+PUBLISH_WAIT_S = 0.25
+MAX_WAITING_BYTES = 8 * 2**20
 _PREFIX = b"coursecast:"
 
 UNAVAILABLE: tuple[type[BaseException], ...] = (RedisError, OSError, TimeoutError)
@@ -102,133 +99,64 @@ def unpack(course_id: str, frame: bytes) -> Entry | Draft:
 
 
 class Bus:
-    """Rings the doorbell. A failed publish is logged and forgotten: viewers have the log."""
+    """Rings the doorbell. A failed publish is logged and forgotten: viewers have the log.
+
+    One pipeline is on its way at a time, and what is published meanwhile goes with the next: a burst costs
+    round trips by its length in time, not in messages, and the order of publishing is the order in Redis.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._waiting = _Batch()
+        self._sender: asyncio.Task[None] | None = None
 
     async def publish(self, items: Iterable[Entry | Draft]) -> None:
-        """Publish in order, waiting at most PUBLISH_TIMEOUT_S in all."""
-        try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                for item in items:
-                    await self._client.publish(channel(item.course_id), pack(item))
-        except UNAVAILABLE as error:
-            logger.warning("publish failed", extra={"error": repr(error)})
+        """Publish in order; return when Redis has them, or PUBLISH_WAIT_S later.
 
-
-class Subscriber:
-    """The one subscription connection of this process: knows channels, not viewers.
-
-    Owned by one task (:meth:`run`), which alone touches the connection. ``follow`` and ``leave`` only note
-    a wish and ring; the task batches the wishes into one command each way.
-
-    Args:
-        client: a client of its own, so that its pool holds just this connection.
-        on_item: called with each entry or draft, in the order received; must not block.
-        on_confirmed: called with the course ids whose subscription Redis has confirmed, after each
-            (re)subscription: what was published before that may have been missed.
-        on_lost: called when the connection is gone, before it is made again.
-    """
-
-    def __init__(
-        self,
-        client: redis.Redis,
-        *,
-        on_item: Callable[[Entry | Draft], None],
-        on_confirmed: Callable[[list[str]], None],
-        on_lost: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._client = client
-        self._on_item = on_item
-        self._on_confirmed = on_confirmed
-        self._on_lost = on_lost
-        self._wanted: set[bytes] = set()
-        self._asked: set[bytes] = set()
-        self._bell = asyncio.Event()
-        self.connected = False
-
-    def follow(self, course_id: str) -> None:
-        """Want a course's channel; ``on_confirmed`` tells when Redis has it."""
-        self._wanted.add(channel(course_id))
-        self._asked.discard(channel(course_id))  # left and wanted again before the task looked: ask again
-        self._bell.set()
-
-    def leave(self, course_id: str) -> None:
-        """Want a course's channel no more."""
-        self._wanted.discard(channel(course_id))
-        self._bell.set()
-
-    async def run(self) -> None:
-        """Keep the subscription alive until cancelled, through any number of lost connections."""
-        shortest_s, longest_s = RECONNECT_S
-        wait_s = shortest_s
-        while True:
-            try:
-                await self._session()
-            except* UNAVAILABLE as lost:
-                if self.connected:
-                    logger.warning("subscription lost", extra={"error": repr(lost.exceptions[0])})
-                    wait_s = shortest_s
-            self.connected = False
-            self._on_lost()
-            await asyncio.sleep(wait_s)  # a backoff: there is no event for "Redis is back"
-            wait_s = min(longest_s, wait_s * 2)
-
-    async def _session(self) -> None:
-        """Live with one connection until it is lost; raises why, as a group."""
-        pubsub = self._client.pubsub()
-        self._asked = set()
-        try:
-            await pubsub.connect()  # type: ignore[no-untyped-call]
-            self.connected = True
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(pubsub))
-                group.create_task(self._write(pubsub))
-        finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
-
-    async def _write(self, pubsub: Any) -> None:
-        """Turn wishes into commands, and ping: a dead network gives no error by itself."""
-        loop = asyncio.get_running_loop()
-        ping_at = loop.time() + PING_EVERY_S
-        while True:
-            add, drop = self._wanted - self._asked, self._asked - self._wanted
-            self._asked = set(self._wanted)
-            if add:
-                await pubsub.subscribe(*add)
-            if drop:
-                await pubsub.unsubscribe(*drop)
-            if loop.time() >= ping_at:
-                await pubsub.ping()
-                ping_at = loop.time() + PING_EVERY_S
-            try:
-                async with asyncio.timeout(PING_EVERY_S):
-                    await self._bell.wait()
-            except TimeoutError:
-                continue
-            self._bell.clear()
-
-    async def _read(self, pubsub: Any) -> None:
-        loop = asyncio.get_running_loop()
-        heard_at = loop.time()
-        while True:
-            message = await pubsub.get_message(timeout=POLL_S)
-            if message is None:
-                if self._asked and loop.time() - heard_at > 2 * PING_EVERY_S + POLL_S:
-                    raise TimeoutError("no answer to a ping")
-                continue
-            heard_at = loop.time()
-            name = message["channel"]
-            if message["type"] == "message" and name in self._wanted:
-                self._deliver(name, message["data"])
-            elif message["type"] == "subscribe":
-                self._on_confirmed([name.removeprefix(_PREFIX).decode()])
-
-    def _deliver(self, name: bytes, frame: bytes) -> None:
-        try:
-            item = unpack(name.removeprefix(_PREFIX).decode(), frame)
-        except ValueError as error:
-            logger.warning("strange frame", extra={"error": str(error)})
+        Who waits no longer does not take the messages back: those on their way with others arrive all the
+        same. More than MAX_WAITING_BYTES do not wait for a Redis that hangs.
+        """
+        batch = self._waiting
+        for item in items:
+            if batch.bytes > MAX_WAITING_BYTES:
+                logger.warning("publish failed", extra={"error": "too much waits", "course": item.course_id})
+                break
+            batch.add(item)
+        if not batch.commands:
             return
-        self._on_item(item)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send(), name="publisher")
+        # The limit is on waiting, not on sending: to cancel that would take everybody's messages along.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PUBLISH_WAIT_S):
+                await batch.done.wait()
+
+    async def _send(self) -> None:
+        """Send batch after batch until nothing waits."""
+        while self._waiting.commands:
+            batch, self._waiting = self._waiting, _Batch()
+            try:
+                async with asyncio.timeout(SOCKET_TIMEOUT_S):
+                    async with self._client.pipeline(transaction=False) as pipe:
+                        for where, frame in batch.commands:
+                            pipe.publish(where, frame)
+                        await pipe.execute()
+            except UNAVAILABLE as error:
+                lost = {"error": repr(error), "messages": len(batch.commands)}
+                logger.warning("publish failed", extra=lost)
+            finally:
+                batch.done.set()
+
+
+class _Batch:
+    """What goes out in one pipeline."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[bytes, bytes]] = []
+        self.bytes = 0
+        self.done = asyncio.Event()
+
+    def add(self, item: Entry | Draft) -> None:
+        frame = pack(item)
+        self.commands.append((channel(item.course_id), frame))
+        self.bytes += len(frame)

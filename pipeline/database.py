@@ -10,10 +10,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import aiosql
 import asyncpg
@@ -38,6 +39,43 @@ UNAVAILABLE: tuple[type[BaseException], ...] = (
     asyncpg.DeadlockDetectedError,
 )
 """What a database that is away, starting or going down raises: worth another try."""
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that says it is closed as asyncpg does, also where uvloop was the first to know.
+
+    uvloop raises a bare RuntimeError for a write to a transport that was closed meanwhile.
+    """
+
+    async def execute(self, *args: Any, **kwargs: Any) -> str:
+        """As asyncpg's."""
+        with _closed_is_said():
+            return cast(str, await super().execute(*args, **kwargs))
+
+    async def fetch(self, *args: Any, **kwargs: Any) -> Any:
+        """As asyncpg's."""
+        with _closed_is_said():
+            return await super().fetch(*args, **kwargs)
+
+    async def fetchrow(self, *args: Any, **kwargs: Any) -> Any:
+        """As asyncpg's."""
+        with _closed_is_said():
+            return await super().fetchrow(*args, **kwargs)
+
+    async def fetchval(self, *args: Any, **kwargs: Any) -> Any:
+        """As asyncpg's."""
+        with _closed_is_said():
+            return await super().fetchval(*args, **kwargs)
+
+
+@contextmanager
+def _closed_is_said() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "closed" not in str(error):
+            raise
+        raise asyncpg.ConnectionDoesNotExistError(str(error)) from error
 
 
 class SchemaError(Exception):
@@ -69,6 +107,7 @@ async def open_pool(url: str, *, max_size: int = 10) -> Pool:
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         reset=_leave_as_it_is,
+        connection_class=Connection,
         server_settings={"application_name": "coursecast", "timezone": "UTC"},
     )
 

@@ -30,6 +30,7 @@ class Drafts:
         self._claim = claim
         self._newest: dict[Task, Mapping[str, Any]] = {}
         self._n = 0
+        self._stopped = False
         self._ticker: asyncio.Task[None] | None = None
         self._shown: set[Task] = set()
         self._first = asyncio.Event()
@@ -39,6 +40,8 @@ class Drafts:
         """Return where an author puts the partial results of `task`."""
 
         def take(value: Mapping[str, Any]) -> None:
+            if self._stopped:
+                return
             self._newest[task] = value
             if task not in self._shown:
                 self._shown.add(task)
@@ -48,14 +51,19 @@ class Drafts:
 
         return take
 
+    def stop(self) -> None:
+        """Publish nothing more from here on: the run is over, whatever still ends."""
+        self._stopped = True
+        self._newest.clear()
+
     def drop(self, task: Task) -> None:
         """Forget the draft of a task: it is being tried again, or its result is about to be in the log."""
         self._newest.pop(task, None)
         self._shown.discard(task)
 
     async def close(self) -> None:
-        """Publish nothing more."""
-        self._newest.clear()
+        """Publish nothing more, and wait until that is so."""
+        self.stop()
         if self._ticker is not None:
             await end([self._ticker])
 

@@ -1,4 +1,4 @@
-"""When the worker collects garbage: not in the middle of hundreds of runs.
+"""When garbage is collected: in the worker not in the middle of hundreds of runs, in the server seldom.
 
 A full collection looks at every object there is, a quarter of a second with five hundred courses in the
 making, and nothing else happens meanwhile. Nearly all of what a run leaves is freed at once, by counting
@@ -18,12 +18,23 @@ _NEVER = 1_000_000
 """Collections of the middle generation before a full one."""
 
 
+def freeze(*, youngest: int, middle: int, oldest: int) -> None:
+    """Collect once, never look again at what is there now, mostly modules, and look at the rest less often.
+
+    Args:
+        youngest: new objects, less those that were freed, before the youngest generation is collected.
+        middle: collections of the youngest before one of the middle generation.
+        oldest: collections of the middle generation before a full one.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(youngest, middle, oldest)
+
+
 async def collect_when_idle(is_idle: Callable[[], bool]) -> None:
     """Run full collections when `is_idle` says so, else every AT_LEAST_EVERY_S, until cancelled."""
     youngest, middle, _ = gc.get_threshold()
-    gc.collect()
-    gc.freeze()  # what is there now, mostly modules, stays
-    gc.set_threshold(youngest, middle, _NEVER)
+    freeze(youngest=youngest, middle=middle, oldest=_NEVER)
     loop = asyncio.get_running_loop()
     collected_at = loop.time()
     while True:

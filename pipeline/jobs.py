@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from arq.connections import ArqRedis
-from arq.constants import default_queue_name, in_progress_key_prefix
+from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms
 
+from pipeline.batches import Batches
 from pipeline.bus import UNAVAILABLE, connection_pool
 
 logger = logging.getLogger(__name__)
@@ -39,22 +43,40 @@ def job_id(course_id: str, enqueue_no: int) -> str:
 
 
 class Queue:
-    """Enqueues courses, and tells whether a job is still waiting."""
+    """Enqueues courses, and tells whether a job is still waiting.
+
+    Writes the same keys as arq's ``enqueue_job``, for all enqueued at the same moment in one round trip.
+    That one takes two round trips and a WATCH each, to find out whether the id is known; here a known job is
+    left as it is.
+    """
 
     def __init__(self, pool: ArqRedis) -> None:
         self._pool = pool
+        self._batches: Batches[str, bool] = Batches(
+            self._enqueue, at_once=2, most=100, timeout_s=ENQUEUE_TIMEOUT_S
+        )
 
     async def enqueue(self, course_id: str, enqueue_no: int) -> bool:
         """Enqueue within ENQUEUE_TIMEOUT_S; False when Redis is away: the sweep sees to it."""
         try:
-            async with asyncio.timeout(ENQUEUE_TIMEOUT_S):
-                job = await self._pool.enqueue_job(FUNCTION, course_id, _job_id=job_id(course_id, enqueue_no))
+            is_new = await self._batches.ask(job_id(course_id, enqueue_no))
         except UNAVAILABLE as error:
             logger.warning("not enqueued", extra={"course": course_id, "error": repr(error)})
             return False
-        if job is None:
+        if not is_new:
             logger.error("job id was known already", extra={"course": course_id, "enqueue_no": enqueue_no})
-        return job is not None
+        return is_new
+
+    async def _enqueue(self, names: Sequence[str]) -> list[bool]:
+        now_ms = timestamp_ms()
+        async with self._pool.pipeline(transaction=True) as pipe:
+            for name in names:
+                course_id = name.partition(":")[0]
+                job = serialize_job(FUNCTION, (course_id,), {}, None, now_ms, serializer=serialize)
+                pipe.set(job_key_prefix + name, job, px=self._pool.expires_extra_ms, nx=True)
+            pipe.zadd(default_queue_name, dict.fromkeys(names, now_ms), nx=True)
+            *are_new, _ = await pipe.execute()
+        return [bool(is_new) for is_new in are_new]
 
     async def is_waiting(self, course_id: str, enqueue_no: int) -> bool:
         """Return whether the job is queued and no worker has taken it.

@@ -13,42 +13,26 @@ The log is the truth. Three rules keep it well-formed whatever dies:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from pipeline import course as machine
 from pipeline import events as ev
-from pipeline.course import State, Status, Task
+from pipeline import finished
+from pipeline.course import State, Task
 from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
+from pipeline.entries import PAGE as PAGE
+from pipeline.entries import Entry as Entry
+from pipeline.entries import Pages, entry
+from pipeline.entries import is_full as is_full
 from pipeline.errors import LostCourse
 from pipeline.ledger import NOTHING, Bookings, Tokens
 
 LEASE_S = 10.0
-PAGE = 200
-"""Most entries one read returns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a course's log, as viewers get it.
-
-    ``message`` is the complete message as UTF-8 JSON, the same bytes live and replayed; ``status`` is the
-    course's as of this entry, so ``processing`` means that more is to come.
-    """
-
-    course_id: str
-    seq: int
-    status: str
-    message: bytes
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the course was over as of this entry (a retry may still go on from it)."""
-        return self.status != Status.PROCESSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +82,28 @@ class Position:
 class Log:
     """The event log of all courses.
 
-    Every method takes one connection for one short transaction. A database that is away raises one of
+    Every method takes one connection for one short transaction; viewers who read at the same moment share one
+    query, so that thousands can come back at once. A database that is away raises one of
     :data:`pipeline.database.UNAVAILABLE`.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._sql = queries("courses")
+        self._pages = Pages(pool)
 
     # -- reading --------------------------------------------------------------------------------------
 
-    async def entries(self, course_id: str, after: int, limit: int = PAGE) -> list[Entry]:
-        """Return at most `limit` entries with ``seq > after``, oldest first."""
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await fetch_all(
-                self._sql.entries_after(conn, course_id=UUID(course_id), after=after, most=limit)
-            )
-        return [entry(course_id, row) for row in rows]
+    async def entries(self, course_id: str, after: int) -> list[Entry]:
+        """Return the page of entries with ``seq > after``, oldest first, as it is after this was called.
+
+        A page has at most PAGE entries, and not many more than PAGE_BYTES.
+        """
+        return await self._pages.after(course_id, after)
+
+    async def last(self, course_id: str) -> tuple[int, str] | None:
+        """Return (last seq, status) of a course, or None where there is none."""
+        return await self._pages.last(course_id)
 
     async def load(self, course_id: str) -> State:
         """Return the fold of a course's whole log.
@@ -127,9 +116,11 @@ class Log:
 
     async def last_seqs(self, course_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
         """Return (last seq, status) of each course that exists: one query for any number of them."""
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await fetch_all(self._sql.last_seqs(conn, course_ids=[UUID(c) for c in course_ids]))
-        return {str(row["course_id"]): (row["last_seq"], row["status"]) for row in rows}
+        return await self._pages.last_seqs(course_ids)
+
+    async def further(self, known: Mapping[str, int]) -> dict[str, tuple[int, str] | None]:
+        """Return (last seq, status) of those whose log goes on after what is known, None if gone."""
+        return await self._pages.further(known)
 
     async def fold(self, conn: Any, course_id: str) -> State:
         """Return the fold of a course's whole log, read over `conn`, inside its transaction if it has one.
@@ -219,23 +210,8 @@ class Log:
                 return await write(conn, self._sql, at, chain, task=task, vector=vector, bookings=bookings)
             async with conn.transaction():
                 written = await write(conn, self._sql, at, chain, task=task, vector=vector, bookings=bookings)
-                await self._store(conn, written.state)
+                await finished.store(conn, self._sql, written.state)
                 return written
-
-    async def _store(self, conn: Any, state: State) -> None:
-        course_id = UUID(state.course_id)
-        parts = [part.model_dump(mode="json") for part in state.written_parts]
-        sections = [section for part in parts for section in part.pop("sections")]
-        await self._sql.store_course(
-            conn,
-            course_id=course_id,
-            title=state.title,
-            estimated_hours=state.estimated_hours,
-            author=state.author,
-            quality=machine.compact(state.quality),
-        )
-        await self._sql.store_parts(conn, course_id=course_id, parts=machine.compact(parts))
-        await self._sql.store_sections(conn, course_id=course_id, sections=machine.compact(sections))
 
 
 def _bookings(row: Any) -> Bookings:
@@ -243,11 +219,6 @@ def _bookings(row: Any) -> Bookings:
         prompt=row["prompt_tokens"], completion=row["completion_tokens"], calls=row["model_calls"]
     )
     return Bookings(tokens=tokens, repairs=json.loads(row["repairs"]))
-
-
-def entry(course_id: str, row: Any) -> Entry:
-    """Return a row of ``events`` as an entry."""
-    return Entry(course_id, row["seq"], row["status"], cast(str, row["message"]).encode())
 
 
 def _chain(state: State, event: ev.Event) -> list[tuple[State, ev.Event]]:

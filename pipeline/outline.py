@@ -95,6 +95,8 @@ class BookSection(Value):
     words: int
     similarity: float = 0.0
     """Cosine to the query's vector, -1 to 1; 0 where nothing was compared."""
+    url: str = ""
+    """Where it can be read, with page or anchor; '' where it has no address of its own."""
 
 
 class Chapter(Value):
@@ -112,6 +114,11 @@ class Chapter(Value):
     sections: tuple[BookSection, ...] = ()
     score: float = 0.0
     """Relevance to the query, 0 to 1."""
+
+    def address(self, section_title: str | None = None) -> str:
+        """Return where the chapter, or its section of this title, can be read."""
+        own = next((section.url for section in self.sections if section.title == section_title), "")
+        return own or self.url or self.book.url
 
 
 LEAST_PROPORTION = 1e-9

@@ -1,12 +1,11 @@
-"""What a caller may do to a course in Postgres: create, cancel, retry, look at, list.
+"""What a caller may do to a course in Postgres: create, cancel, retry, delete, look at, list.
 
-Cancel, retry and the sweep's verdict ``crashed`` lock the row, check, bump the fence, clear the lease and
-append, in one transaction; a run that goes on meanwhile finds its fence old and writes nothing.
+Cancel, retry, delete and the sweep's verdict ``crashed`` lock the row, check, bump the fence, clear the lease
+and append, in one transaction; a run that goes on meanwhile finds its fence old and writes nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from uuid import UUID, uuid4
 
 from pipeline import course as machine
 from pipeline import events as ev
+from pipeline import finished
 from pipeline.course import State, Status
 from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
-from pipeline.log import Entry, Log, Position, Written, entry, write
+from pipeline.intake import Asked, Created, Intake, TooManyCourses
+from pipeline.log import Entry, Log, Position, Written, write
 from pipeline.outline import Brief
 
 CANCELLED = "cancelled"
@@ -31,26 +32,6 @@ class NoSuchCourse(Exception):
 
 class Conflict(Exception):
     """The course is not in a state that allows this; the message says which it is in."""
-
-
-class TooManyCourses(Exception):
-    """The caller has as many courses in the making as it may have."""
-
-
-class KeyReused(Exception):
-    """The idempotency key was used with another body."""
-
-
-class _KeyTaken(Exception):
-    """Another request took the idempotency key while we created a course for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """A durable request. ``entry`` is None when an idempotency key named an earlier one."""
-
-    course_id: str
-    entry: Entry | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +68,7 @@ class Requests:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._log = Log(pool)
+        self._intake = Intake(pool)
         self._sql = queries("courses")
 
     async def create(
@@ -97,67 +79,26 @@ class Requests:
         Args:
             brief: what was asked for.
             caller: who asked.
-            max_active: courses the caller may have in the making. Requests that run at the same instant
-                may each pass the count, so the limit can be exceeded by as many.
+            max_active: courses the caller may have in the making. Processes that write at the same instant
+                may each pass the count, so the limit can be exceeded by what they take in at once.
             idempotency_key: the same key with the same brief within 24 h names the same course.
 
         Raises:
             TooManyCourses: the caller has `max_active` courses in the making.
             KeyReused: the key was used with another brief.
         """
-        course_id = str(uuid4())
-        if idempotency_key is None:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-                return await self._create(conn, course_id, brief, caller, max_active)
-        asked = hashlib.sha256(brief.model_dump_json().encode()).digest()
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            if earlier := await self._earlier(conn, caller, idempotency_key, asked):
-                return earlier
-            with contextlib.suppress(_KeyTaken):
-                async with conn.transaction():
-                    created = await self._create(conn, course_id, brief, caller, max_active)
-                    # Of two at the same instant, the second waits here for the first to commit: then no row.
-                    kept = await self._sql.keep_idempotency_key(
-                        conn,
-                        caller=caller,
-                        key=idempotency_key,
-                        request_hash=asked,
-                        course_id=UUID(course_id),
-                    )
-                    if kept is None:
-                        raise _KeyTaken  # takes the course back
-                return created
-            earlier = await self._earlier(conn, caller, idempotency_key, asked)
-            assert earlier is not None, "the key was there a moment ago"
-            return earlier
-
-    async def _create(self, conn: Any, course_id: str, brief: Brief, caller: str, max_active: int) -> Created:
-        event = ev.CourseRequested(query=brief.query, hours=brief.hours, preferences=brief.preferences)
-        state = machine.begin(course_id, event)
-        head, tail = machine.message_around_time(state, event)
-        row = await self._sql.create_course(
-            conn,
-            course_id=UUID(course_id),
+        key_hash = None
+        if idempotency_key is not None:
+            key_hash = hashlib.sha256(brief.model_dump_json().encode()).hexdigest()
+        asked = Asked(
+            course_id=str(uuid4()),
+            brief=brief,
             caller=caller,
-            query=brief.query,
-            hours=brief.hours,
-            preferences=brief.preferences.model_dump_json(exclude_none=True),
-            view=machine.compact(machine.status_view(state)),
             max_active=max_active,
-            head=head,
-            tail=tail,
+            key=idempotency_key,
+            request_hash=key_hash,
         )
-        if row is None:
-            raise TooManyCourses(f"{max_active} courses are in the making already; wait for one to end")
-        return Created(course_id=course_id, entry=entry(course_id, row))
-
-    async def _earlier(self, conn: Any, caller: str, key: str, asked: bytes) -> Created | None:
-        row = await self._sql.find_idempotency_key(conn, caller=caller, key=key)
-        if row is None:
-            return None
-        if bytes(row["request_hash"]) != asked:
-            raise KeyReused("this Idempotency-Key was used with another body")
-        return Created(course_id=str(row["course_id"]), entry=None)
+        return await self._intake.create(asked)
 
     async def cancel(self, course_id: str) -> tuple[Entry, ...]:
         """Stop a course that is processing; return what was appended, nothing if it was cancelled before.
@@ -175,12 +116,17 @@ class Requests:
             written = await self._fail(conn, at, state, CANCELLED, "The course was cancelled.")
         return written.entries
 
-    async def retry(self, course_id: str) -> Resumed:
+    async def retry(self, course_id: str, *, max_active: int) -> Resumed:
         """Let a stopped course go on where it stopped; nothing happens to one that is processing.
+
+        Args:
+            course_id: which.
+            max_active: courses its caller may have in the making, this one included.
 
         Raises:
             NoSuchCourse: there is none.
             Conflict: it is complete, or its failure is not one that another try can cure.
+            TooManyCourses: its caller has no room for it.
         """
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn, conn.transaction():
             at, state = await self._lock(conn, course_id)
@@ -188,11 +134,34 @@ class Requests:
                 return Resumed()
             if state.failure is None or not state.failure.retryable:
                 raise Conflict(f"the course cannot be retried: {_outcome(state)}")
+            if await self._sql.count_active(conn, course_id=UUID(course_id)) >= max_active:
+                raise TooManyCourses(max_active)
             resumed = ev.CourseResumed()
             chain = [(machine.apply(state, resumed), resumed)]
             written = await write(conn, self._sql, at, chain, new_fence=True)
             enqueue_no = await self._sql.bump_enqueue_no(conn, course_id=UUID(course_id))
         return Resumed(entries=written.entries, enqueue_no=enqueue_no)
+
+    async def delete(self, course_id: str, *, caller: str) -> tuple[Entry, ...]:
+        """Delete a course with all that belongs to it; return what was appended before, for its viewers.
+
+        One that is processing is cancelled in the same transaction: its run finds no row from then on. The
+        idempotency key goes too, so the same request sent again asks for a new course.
+
+        Raises:
+            NoSuchCourse: there is none, or it is another caller's.
+        """
+        key = UUID(course_id)
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn, conn.transaction():
+            row = await self._sql.lock_course(conn, course_id=key)
+            if row is None or row["caller"] != caller:
+                raise NoSuchCourse(course_id)
+            entries: tuple[Entry, ...] = ()
+            if row["status"] == Status.PROCESSING:
+                at, state = await self._lock(conn, course_id)
+                entries = (await self._fail(conn, at, state, CANCELLED, "The course was deleted.")).entries
+            await self._sql.delete_course(conn, course_id=key)
+        return entries
 
     async def crashed(self, course_id: str, *, claims: int) -> tuple[Entry, ...]:
         """Fail a course whose runs die again and again without an event, if that is still so."""
@@ -258,35 +227,13 @@ class Requests:
             NoSuchCourse: there is none.
             Unfinished: it is processing or failed.
         """
-        key = UUID(course_id)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            row = await self._sql.finished(conn, course_id=key)
-            if row is None:
-                raise NoSuchCourse(course_id)
-            if row["status"] != Status.COMPLETE:
-                raise Unfinished(json.loads(row["view"]))
-            part_rows = await fetch_all(self._sql.parts_of(conn, course_id=key))
-            section_rows = await fetch_all(self._sql.sections_of(conn, course_id=key))
-        sections = [json.loads(r["section"]) for r in section_rows]
-        parts = [
-            {**r, "sections": [s for s in sections if s["part_index"] == r["part_index"]]} for r in part_rows
-        ]
-        return {
-            "course": {
-                "course_id": course_id,
-                "title": row["title"],
-                "original_query": row["query"],
-                "estimated_hours": row["estimated_hours"],
-                "preferences": json.loads(row["preferences"]),
-                "status": "active",
-                "author": row["author"],
-                "quality": json.loads(row["quality"]),
-                "created_at": timestamp(row["created_at"]),
-                "last_modified": timestamp(row["modified_at"]),
-            },
-            "parts": parts,
-            "sections": sections,
-        }
+            found = await finished.load(conn, self._sql, course_id)
+        if found is None:
+            raise NoSuchCourse(course_id)
+        if isinstance(found, str):
+            raise Unfinished(json.loads(found))
+        return found
 
 
 class Unfinished(Exception):
@@ -299,8 +246,3 @@ class Unfinished(Exception):
 
 def _outcome(state: State) -> str:
     return state.failure.error_code if state.failure else str(state.status)
-
-
-def timestamp(at: datetime) -> str:
-    """Return a UTC time as ISO-8601 with microseconds, as everywhere on the wire."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -130,7 +130,10 @@ class Runner:
     async def _claim_and_run(self, course_id: str) -> None:
         if self._stopping.is_set():
             return
-        claimed = await self._log.claim(course_id)
+        try:
+            claimed = await self._log.claim(course_id)
+        except LostCourse:
+            claimed = None  # deleted since it was claimed
         if claimed is None:
             logger.debug("not ours to run", extra={"course": course_id})
             return
@@ -207,6 +210,7 @@ class Run:
                     self._drafts.drop(task)
                     await self._append(result.event, task=task, vector=result.vector)
         finally:
+            self._drafts.stop()  # a call that takes a while to end may still write
             await end(working)
 
     async def _attempts(self, task: Task) -> Result:

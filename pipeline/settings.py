@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     )
     embedder: EmbedderName = _env("COURSECAST_EMBEDDER", EmbedderName.STATIC, "`static` or `openai`.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = _env(
-        "COURSECAST_ALLOWED_ORIGINS", (), "Comma-separated origins of other sites whose pages may call us."
+        "COURSECAST_ALLOWED_ORIGINS",
+        (),
+        "Comma-separated origins of sites whose pages may call us, and under whose names we may be asked.",
     )
     max_active_courses: int = _env(
         "COURSECAST_MAX_ACTIVE_COURSES",
@@ -93,6 +95,9 @@ class Settings(BaseSettings):
         ge=1,
     )
     max_viewers: int = _env("COURSECAST_MAX_VIEWERS", 10_000, "Streams one web process serves at once.", ge=1)
+    max_book_bytes: int = _env(
+        "COURSECAST_MAX_BOOK_BYTES", 104_857_600, "Bytes that a book's file may have (100 MiB).", ge=1
+    )
     max_model_calls: int = _env(
         "COURSECAST_MAX_MODEL_CALLS", 256, "Model calls one worker makes at once.", ge=1
     )

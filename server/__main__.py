@@ -18,6 +18,7 @@ import uvloop
 
 from pipeline.backing import raise_fd_limit, urls_or_exit
 from pipeline.database import UNAVAILABLE, DatabaseUnreachable, SchemaError
+from pipeline.garbage import freeze
 from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError
 from server.app import create_app, prepare
@@ -29,6 +30,8 @@ BACKLOG = 2_048
 TCP_USER_TIMEOUT_MS = 30_000
 WEBSOCKET_MAX_BYTES = 64 * 1024
 GRACEFUL_S = 8
+YOUNGEST = 10_000
+"""Objects between two looks of the garbage collector; 700 would be one for every dozen connections."""
 NOT_NOW: tuple[type[BaseException], ...] = (*UNAVAILABLE, DatabaseUnreachable)
 KEEP_ALIVE_S = 75
 """Longer than proxies keep idle connections, or they would send into ones that we are closing."""
@@ -55,6 +58,11 @@ def bind(host: str, port: int) -> socket.socket:
 class DrainingServer(uvicorn.Server):
     """A uvicorn that tells our streams to go before it waits for them."""
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; what is there from now on for good is no concern of the garbage collector."""
+        await super().startup(sockets)
+        freeze(youngest=YOUNGEST, middle=20, oldest=50)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the drain; called in a signal handler."""
         loop = asyncio.get_running_loop()
@@ -62,7 +70,7 @@ class DrainingServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def _drain(self) -> None:
-        hub = getattr(self.config.app.state, "hub", None)  # type: ignore[union-attr]
+        hub = getattr(self.config.app.starlette.state, "hub", None)  # type: ignore[union-attr]
         if hub is not None:
             logger.info("draining", extra={"viewers": hub.viewers})
             hub.drain()
@@ -91,6 +99,8 @@ def main() -> int:
         return 2
     config = uvicorn.Config(
         create_app(settings, database_url, redis_url),
+        interface="asgi3",
+        proxy_headers=False,  # nothing asks where a request came from
         log_config=None,
         access_log=False,
         http=AbortableHttp,

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+from functools import lru_cache
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.responses import ApiError
+from server.responses import NOSNIFF, ApiError
+
+Headers = list[tuple[bytes, bytes]]
 
 LOCAL = "local"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_EXPOSED = (b"access-control-expose-headers", b"ETag, Location, Retry-After")
+_PREFLIGHT: Headers = [
+    (b"access-control-allow-methods", b"GET, POST, DELETE"),
+    (b"access-control-allow-headers", b"Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"),
+    (b"access-control-max-age", b"600"),
+]
+_NOTHING: Headers = []
+_STRANGE_NAME = ApiError(
+    403,
+    "host_not_allowed",
+    "This server is not known by this name; put https://<name> into COURSECAST_ALLOWED_ORIGINS.",
+    field="Host",
+)
+_STRANGE_ORIGIN = ApiError(
+    403,
+    "origin_not_allowed",
+    "This page's origin is not in COURSECAST_ALLOWED_ORIGINS.",
+    field="Origin",
+)
 
 
 def caller(_request: HTTPConnection) -> str:
@@ -30,45 +53,117 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class OriginGate:
-    """Refuses unsafe requests and WebSockets that come from the pages of other sites (403).
+class Gate:
+    """What every request passes: it comes to a name of ours, from a page that may; CORS adds to the answer.
 
-    A browser sends ``Origin`` with every such request and a page cannot change it; curl and SDKs send
-    none and are let through. Ours is an origin whose authority is the request's ``Host``: the scheme is
-    not compared, because a proxy in front may have ended TLS.
+    *By a name of ours*: while the server listens on loopback, a page of another site could give its own name
+    our address (DNS rebinding) and would be of our origin then. So only loopback names, ``HOST`` and the
+    hosts of allowed origins are answered. A server that others can reach is known by names that only its
+    operator knows: there is no such check.
+
+    *From a page that may*: a browser sends ``Origin`` with every unsafe request and WebSocket, and a page
+    cannot change it; curl and SDKs send none and are let through. Ours is an origin whose authority is the
+    request's ``Host``: the scheme is not compared, because a proxy in front may have ended TLS.
+
+    *CORS* (WHATWG Fetch §3.3): without credentials, for allowed origins only.
 
     Args:
-        app: what is behind the gate.
+        host: the address that the server listens on.
         allowed: further origins, as ``scheme://host[:port]``.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
-        self._app = app
+    def __init__(self, *, host: str, allowed: Collection[str]) -> None:
         self._allowed = frozenset(allowed)
+        self._checks_names = is_loopback(host)
+        self._names = {host.lower(), *(_name(origin.partition("://")[2]) for origin in allowed)}
+        self._is_ours = lru_cache(maxsize=256)(self._is_name_of_ours)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, or refuse it."""
-        if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS):
-            headers = Headers(scope=scope)
-            origin = headers.get("origin")
-            if origin is not None and not self._is_allowed(origin, headers.get("host", "")):
-                await self._refuse(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    def judge(self, scope: Scope) -> ApiError | Headers:
+        """Return why a request is refused, or what is to be added to the headers of its answer."""
+        host = origin = ""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value.decode("latin-1")
+            elif name == b"origin":
+                origin = value.decode("latin-1")
+        if self._checks_names and host and not self._is_ours(host):
+            return _STRANGE_NAME
+        if not origin:
+            return _NOTHING
+        if (_is_unsafe(scope) or is_preflight(scope)) and not self._may_act(origin, host):
+            return _STRANGE_ORIGIN
+        if origin not in self._allowed:
+            return _NOTHING
+        return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"), _EXPOSED]
 
-    def _is_allowed(self, origin: str, host: str) -> bool:
+    def _may_act(self, origin: str, host: str) -> bool:
         _, slashes, authority = origin.partition("://")
         return origin in self._allowed or (bool(slashes and authority) and authority == host)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})  # before accept: uvicorn answers 403
+    def _is_name_of_ours(self, host: str) -> bool:
+        name = _name(host)
+        return name in self._names or name.endswith(".localhost") or is_loopback(name)
+
+
+class Gatekeeper:
+    """An ASGI application behind a :class:`Gate`."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
             return
-        refusal = ApiError(
-            403,
-            "origin_not_allowed",
-            "This page's origin is not in COURSECAST_ALLOWED_ORIGINS.",
-            field="Origin",
-        )
-        await refusal.response()(scope, receive, send)
+        verdict = self._gate.judge(scope)
+        if isinstance(verdict, ApiError):
+            await _refuse(scope, receive, send, verdict)
+        elif is_preflight(scope):
+            # The browser compares this with its request by itself.
+            further = [*verdict, *_PREFLIGHT] if verdict else []
+            await Response(status_code=204, headers=NOSNIFF)(scope, receive, _with_headers(send, further))
+        elif verdict and scope["type"] == "http":
+            await self._app(scope, receive, _with_headers(send, verdict))
+        else:
+            await self._app(scope, receive, send)
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Return whether a browser asks what a page of another site may."""
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
+    return {b"origin", b"access-control-request-method"} <= names
+
+
+def _name(authority: str) -> str:
+    """Return the host of ``host[:port]``, without the brackets of IPv6."""
+    name = authority.lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0].removesuffix(".")
+
+
+def _is_unsafe(scope: Scope) -> bool:
+    return scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+
+
+def _with_headers(send: Send, headers: Headers) -> Send:
+    """Return `send` with further headers at the start of the answer."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+        await send(message)
+
+    return sending
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: ApiError) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})  # before accept: uvicorn answers 403
+        return
+    await refusal.response()(scope, receive, send)

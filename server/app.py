@@ -7,13 +7,11 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -28,17 +26,19 @@ from pipeline.log import Log
 from pipeline.requests import Requests
 from pipeline.settings import Settings
 from server import books, courses, health
-from server.access import OriginGate
+from server.access import Gate
 from server.context import Context
+from server.front import Endpoint, Front, answering
 from server.hub import Hub
 from server.multiplex import many_courses_socket
 from server.openapi import openapi_json
+from server.own_books import OwnBooksRoutes
 from server.pages import Pages, reference_folder, static_folder
 from server.responses import ApiError, on_api_error
-from server.sse import CourseEvents
-from server.status import course_status
+from server.sse import CourseEvents, course_events
+from server.status import course_status, status_endpoint
 from server.statuses import Statuses
-from server.websocket import course_socket
+from server.websocket import CourseSocket, course_socket
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ POOL_SIZE = 20
 def routes() -> Sequence[BaseRoute]:
     """Return the route table: everything the server answers."""
     pages = Pages(static_folder(), reference_folder())
+    own_books = OwnBooksRoutes()
     return [
         Route("/", pages.index),
         Route("/c/{course_id}", pages.index),
@@ -55,25 +56,36 @@ def routes() -> Sequence[BaseRoute]:
         Route("/docs", pages.docs),
         Route("/openapi.json", openapi_json),
         Route("/courses", courses.collection, methods=["GET", "POST"]),
-        Route("/courses/{course_id}", courses.finished_course),
+        Route("/courses/{course_id}.md", courses.course_as_markdown),
+        Route("/courses/{course_id}", courses.one_course, methods=["GET", "DELETE"]),
         Route("/courses/{course_id}/status", course_status),
         Route("/courses/{course_id}/events", CourseEvents()),
         Route("/courses/{course_id}/cancel", courses.cancel_course, methods=["POST"]),
         Route("/courses/{course_id}/retry", courses.retry_course, methods=["POST"]),
-        WebSocketRoute("/courses/{course_id}/ws", course_socket),
+        WebSocketRoute("/courses/{course_id}/ws", CourseSocket()),
         WebSocketRoute("/ws", many_courses_socket),
         Route("/course-status/{course_id}", course_status),
         Route("/course", courses.finished_course_by_query),
-        Route("/books", books.list_books),
+        Route("/books", own_books.collection, methods=["GET", "POST"]),
         Route("/books/search", books.search_books),
-        Route("/books/{book_id}", books.one_book),
+        Route("/books/{book_id}", own_books.one_book, methods=["GET", "DELETE"]),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics),
     ]
 
 
-def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlette:
+HOT: Mapping[str, Endpoint] = {
+    "GET /courses/{course_id}/events": course_events,
+    "WS /courses/{course_id}/ws": course_socket,
+    "GET /courses/{course_id}/status": status_endpoint,
+    "GET /course-status/{course_id}": status_endpoint,
+    "POST /courses": answering(courses.create_course),
+}
+"""Routes of the table that are answered before Starlette: those that many wait at, and all come by."""
+
+
+def create_app(settings: Settings, database_url: str, redis_url: str) -> Front:
     """Return the ASGI application; its lifespan opens and closes what it needs.
 
     Args:
@@ -94,20 +106,9 @@ def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlet
                 await end([hub])
 
     unavailable = dict.fromkeys(database.UNAVAILABLE, _on_unavailable)
-    return Starlette(
+    starlette = Starlette(
         routes=routes(),
         lifespan=lifespan,
-        middleware=[
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.allowed_origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
-                expose_headers=["ETag", "Location", "Retry-After"],
-                allow_credentials=False,
-            ),
-            Middleware(OriginGate, allowed=settings.allowed_origins),
-        ],
         exception_handlers={
             ApiError: on_api_error,
             HTTPException: _on_http_exception,
@@ -115,6 +116,7 @@ def create_app(settings: Settings, database_url: str, redis_url: str) -> Starlet
             Exception: _on_bug,
         },
     )
+    return Front(starlette, Gate(host=settings.host, allowed=settings.allowed_origins), HOT)
 
 
 async def prepare(settings: Settings, database_url: str) -> None:
@@ -146,13 +148,11 @@ async def open_context(settings: Settings, database_url: str, redis_url: str) ->
     """Open the server's tools, and close them afterwards; :func:`prepare` was run before."""
     pool = await database.open_pool(database_url, max_size=POOL_SIZE)
     client = bus.connect(redis_url)
-    # A client of its own: a pool shared with publishers could keep the subscription waiting.
-    subscription = bus.connect(redis_url, max_connections=2)
     queue = Queue(arq_pool(redis_url))
     embedder = make_embedder(settings)
     try:
         log, requests = Log(pool), Requests(pool)
-        hub = Hub(log, subscription, max_viewers=settings.max_viewers)
+        hub = Hub(log, redis_url, max_viewers=settings.max_viewers)
         yield Context(
             settings=settings,
             pool=pool,
@@ -171,7 +171,6 @@ async def open_context(settings: Settings, database_url: str, redis_url: str) ->
         with contextlib.suppress(*bus.UNAVAILABLE):
             await queue.close()
             await client.aclose()
-            await subscription.aclose()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(pool.close(), 2)
 

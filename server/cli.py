@@ -9,6 +9,7 @@ import math
 import sys
 from importlib import metadata
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +41,15 @@ Url = Annotated[
     str | None,
     typer.Option(
         help="Address of the server.", show_default="http://127.0.0.1:8000, or as HOST and PORT say"
+    ),
+]
+BookId = Annotated[str, typer.Argument(metavar="ID", help="The book's id.", show_default=False)]
+Direct = Annotated[
+    bool,
+    typer.Option(
+        "--direct",
+        help="Work on the database itself (DATABASE_URL, or the embedded one while nothing runs), "
+        "not on a server.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON.")]
@@ -129,10 +139,29 @@ def watch(
 
 
 @app.command()
-def course(course_id: CourseId, as_json: AsJson = False, url: Url = None) -> None:
+def course(
+    course_id: CourseId,
+    as_json: AsJson = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print it as Markdown, to keep or to send.")
+    ] = False,
+    url: Url = None,
+) -> None:
     """Show a finished course: its parts, its sections, and what to read for them."""
+    if as_json and as_markdown:
+        raise typer.BadParameter("is one way to print it, --json another.", param_hint="--markdown")
     with Session.open(url, as_json=as_json) as session:
-        session.show_course(course_id)
+        if as_markdown:
+            session.show_markdown(course_id)
+        else:
+            session.show_course(course_id)
+
+
+@app.command()
+def delete(course_id: CourseId, url: Url = None) -> None:
+    """Delete a course, for good; one that is being written is cancelled first."""
+    with Session.open(url) as session:
+        session.delete(course_id)
 
 
 @app.command()
@@ -178,7 +207,7 @@ def list_books(as_json: AsJson = False, url: Url = None) -> None:
 
 @library.command("show")
 def show_book(
-    book_id: Annotated[str, typer.Argument(metavar="ID", help="The book's id.", show_default=False)],
+    book_id: BookId,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
@@ -196,6 +225,78 @@ def search_books(
     """Find the chapters about a question, best first."""
     with Session.open(url, as_json=as_json) as session:
         session.show("/books/search", Hits, hits_lines, q=question)
+
+
+@library.command("add")
+def add_book(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE…|DIR",
+            exists=True,
+            readable=True,
+            help="EPUB, PDF, Markdown or an exported book; of a folder, all of these in it.",
+            show_default=False,
+        ),
+    ],
+    title: Annotated[
+        str | None, typer.Option(help="Its title, where the file has none or a bad one.")
+    ] = None,
+    book_url: Annotated[
+        str | None, typer.Option(help="Where it can be read; else sources name the file.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence.")] = None,
+    language: Annotated[str | None, typer.Option(help="Its language: en, de, pt-BR …")] = None,
+    level: Annotated[str | None, typer.Option(help="introductory, intermediate or advanced.")] = None,
+    subjects: Annotated[
+        list[str] | None, typer.Option("--subject", help="A subject; may be repeated.")
+    ] = None,
+    direct: Direct = False,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Add books of your own. The same file again is the same book; what was cut short goes on."""
+    from server.book_commands import ServerAdder, add_books
+
+    said = {
+        "title": title,
+        "url": book_url,
+        "licence": licence,
+        "language": language,
+        "level": level,
+        "subjects": subjects or None,
+    }
+    fields = {name: value for name, value in said.items() if value is not None}
+    if direct:
+        from server.direct_books import run_add
+
+        raise typer.Exit(run_add(Settings.from_environment(), paths, fields, as_json=as_json))
+    with ServerAdder.open(url) as adder:
+        raise typer.Exit(add_books(adder, paths, fields, as_json=as_json))
+
+
+@library.command("remove")
+def remove_book(book_id: BookId, direct: Direct = False, url: Url = None) -> None:
+    """Remove a book of your own. Courses that cite it stay as they are."""
+    if direct:
+        from server.direct_books import run_remove
+
+        raise typer.Exit(run_remove(Settings.from_environment(), book_id))
+    with Session.open(url) as session:
+        session.remove_book(book_id)
+
+
+@library.command("export")
+def export_book(
+    book_id: BookId,
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; else stdout.", dir_okay=False)
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Print a book as JSON that `books add` takes back: all that is known of it, not its text."""
+    with Session.open(url) as session:
+        session.export_book(book_id, to)
 
 
 @library.command("embed")

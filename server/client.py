@@ -115,6 +115,22 @@ class Client:
         """
         return self._call("POST", path)
 
+    def text(self, path: str) -> str:
+        """Return the text at `path`.
+
+        Raises:
+            ClientError: there is none.
+        """
+        return self._answer("GET", path).text
+
+    def delete(self, path: str) -> None:
+        """Delete what is at `path`.
+
+        Raises:
+            ClientError: it was refused.
+        """
+        self._answer("DELETE", path)
+
     def create(self, brief: Mapping[str, Any]) -> dict[str, Any]:
         """Ask for a course; return the body of the 202.
 
@@ -166,12 +182,15 @@ class Client:
         return value
 
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return self.parsed(self._answer(method, path, **request).content)
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx2.Response:
         with self.transport_errors():
             response = self.http.request(method, path, **request)
         self.heard()
         if not response.is_success:
             raise refusal(response)
-        return self.parsed(response.content)
+        return response
 
 
 def refusal(response: httpx2.Response) -> Refused:

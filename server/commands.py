@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,8 +17,9 @@ from rich.text import Text
 
 from pipeline.outline import Value
 from pipeline.settings import Settings
-from server.client import Client, NotCoursecast
+from server.client import Client, ClientError, NotCoursecast
 from server.listing import course_lines
+from server.plain import clean
 from server.story import Board
 from server.terminal import console, line, put
 from server.watch import End, Watch
@@ -106,6 +108,33 @@ class Session:
     def show_course(self, course_id: str) -> None:
         """Show a finished course."""
         self.show(self.path("courses", course_id), FinishedCourse, course_lines)
+
+    def show_markdown(self, course_id: str) -> None:
+        """Print a finished course as Markdown."""
+        markdown = self._client.text(self.path("courses", f"{course_id}.md"))
+        sys.stdout.write("\n".join(map(clean, markdown.split("\n"))))
+
+    def delete(self, course_id: str) -> None:
+        """Delete a course."""
+        self._client.delete(self.path("courses", course_id))
+        put(self._out, [line("Deleted.")])
+
+    def remove_book(self, book_id: str) -> None:
+        """Remove a book of the operator's own."""
+        self._client.delete(self.path("books", book_id))
+        put(self._out, [line("Removed.")])
+
+    def export_book(self, book_id: str, to: Path | None) -> None:
+        """Write a book as JSON that can be added again, to stdout where no file is named."""
+        book = self._client.get(self.path("books", book_id))
+        if to is None:
+            print_json(book)
+            return
+        try:
+            to.write_text(json.dumps(book, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        except OSError as error:
+            raise ClientError(f"{to} cannot be written: {error.strerror}") from error
+        put(self._out, [line(f"Written: {to}")])
 
     def change(self, course_id: str, verb: str, done: str, then: str) -> None:
         """Cancel or retry a course, and say what can be done next."""

@@ -1,22 +1,27 @@
-"""HTTP handlers of courses: create, look, list, cancel, retry. Thin: what they do is in the pipeline."""
+"""HTTP handlers of courses: create, look, list, cancel, retry, delete. What they do is in the pipeline."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.finished import timestamp
+from pipeline.intake import KeyReused, TooManyCourses
 from pipeline.log import Entry
 from pipeline.outline import Brief
-from pipeline.requests import Conflict, KeyReused, NoSuchCourse, TooManyCourses, Unfinished, timestamp
-from server import access, limits
+from pipeline.requests import Conflict, NoSuchCourse, Unfinished
+from server import access, limits, markdown
 from server.context import Context, context
-from server.responses import JSON, ApiError, invalid, no_course
+from server.responses import JSON, NOSNIFF, ApiError, invalid, no_course
+from server.wire import FinishedCourse
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +46,16 @@ async def create_course(request: Request) -> Response:
             idempotency_key=key,
         )
     except TooManyCourses as error:
-        raise ApiError(429, "too_many_active_courses", f"{error}.", headers={"Retry-After": "10"}) from error
+        raise _too_many(error) from error
     except KeyReused as error:
         raise ApiError(422, "idempotency_key_reused", f"{error}.", field="Idempotency-Key") from error
-    if created.entry is not None:
+    if created.is_new:
         await tools.queue.enqueue(created.course_id, 1)
     return _accepted(created.course_id, brief)
+
+
+def _too_many(error: TooManyCourses) -> ApiError:
+    return ApiError(429, "too_many_active_courses", f"{error}.", headers={"Retry-After": "10"})
 
 
 def _accepted(course_id: str, brief: Brief) -> Response:
@@ -82,44 +91,88 @@ async def retry_course(request: Request) -> Response:
     course_id = limits.course_id(request)
     tools = context(request)
     try:
-        resumed = await tools.requests.retry(course_id)
+        resumed = await tools.requests.retry(course_id, max_active=tools.settings.max_active_courses)
     except NoSuchCourse as error:
         raise no_course(course_id) from error
     except Conflict as error:
         raise ApiError(409, "not_retryable", f"{str(error).capitalize()}.") from error
+    except TooManyCourses as error:
+        raise _too_many(error) from error
     if resumed.enqueue_no is not None:
         await tools.queue.enqueue(course_id, resumed.enqueue_no)
     return await _view(tools, course_id, 202, resumed.entries)
 
 
 async def _view(tools: Context, course_id: str, status: int, entries: tuple[Entry, ...]) -> Response:
-    """Ring for the entries just appended, so that no viewer is behind, then answer with the status view."""
-    for entry in entries:
-        tools.hub.note(course_id, entry.seq)
-    await tools.bus.publish(entries)
-    row = await tools.statuses.fresh(course_id)
-    if row is None:
+    """Answer with the status view, after nobody is behind it."""
+    await _ring(tools, entries)
+    seen = await tools.statuses.fresh(course_id)
+    if seen is None:
         raise no_course(course_id)
-    return JSON(row.view, status)
+    return JSON(seen.row.view, status)
+
+
+async def _ring(tools: Context, entries: tuple[Entry, ...]) -> None:
+    """Tell viewers, here and elsewhere, of the entries just appended."""
+    tools.hub.tell(entries)
+    await tools.bus.publish(entries)
+
+
+async def one_course(request: Request) -> Response:
+    """``/courses/{course_id}``: one route for both methods, so that a 405 names both."""
+    return await (delete_course if request.method == "DELETE" else finished_course)(request)
+
+
+async def delete_course(request: Request) -> Response:
+    """``DELETE /courses/{course_id}``: 204; one that is being written is cancelled."""
+    course_id = limits.course_id(request)
+    tools = context(request)
+    try:
+        entries = await tools.requests.delete(course_id, caller=access.caller(request))
+    except NoSuchCourse as error:
+        raise no_course(course_id) from error
+    tools.hub.forget(course_id)
+    await _ring(tools, entries)
+    return Response(status_code=204, headers=NOSNIFF)
 
 
 async def finished_course(request: Request) -> Response:
     """``GET /courses/{course_id}``."""
-    return await _finished(request, limits.course_id(request))
+    return _json(await _finished(request, limits.course_id(request)))
+
+
+async def course_as_markdown(request: Request) -> Response:
+    """``GET /courses/{course_id}.md``: the finished course as a document to read or keep."""
+    course = await _finished(request, limits.course_id(request))
+    document = await asyncio.to_thread(markdown.document, FinishedCourse.model_validate(course))
+    name = markdown.file_name(course["course"]["title"])
+    return Response(
+        document,
+        media_type="text/markdown",
+        headers={
+            **NOSNIFF,
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": f"inline; filename=\"course.md\"; filename*=UTF-8''{quote(name, safe='')}",
+        },
+    )
 
 
 async def finished_course_by_query(request: Request) -> Response:
     """``GET /course?courseId=``."""
-    return await _finished(request, limits.known_form(limits.required(request.query_params, "courseId")))
+    course_id = limits.known_form(limits.required(request.query_params, "courseId"))
+    return _json(await _finished(request, course_id))
 
 
-async def _finished(request: Request, course_id: str) -> Response:
+async def _finished(request: Request, course_id: str) -> dict[str, Any]:
     try:
-        course = await context(request).requests.finished(course_id)
+        return await context(request).requests.finished(course_id)
     except NoSuchCourse as error:
         raise no_course(course_id) from error
     except Unfinished as error:
         raise _not_finished(error.view) from error
+
+
+def _json(course: dict[str, Any]) -> Response:
     return JSON(course, headers={"Cache-Control": "private, no-cache"})
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from pipeline import database
-from pipeline.log import PAGE, Log
+from pipeline.log import Log, is_full
 from server import frames
 from server.frames import EntryFrame, Frame
 from server.hub import Hub
@@ -38,15 +38,19 @@ class Over(Exception):
 class Feed:
     """What a transport reads frames from. Made by :meth:`open`, ended by :meth:`close`.
 
-    After :meth:`next` returned a batch whose last frame is ``end``, or while ``leaving`` is set, there is
-    nothing more to read.
+    After a batch whose last frame is ``end``, or an empty one while ``finished``, there is nothing more to
+    read.
     """
+
+    __slots__ = ("_first", "_hub", "_last", "_log", "gone", "over", "seq", "viewer")
 
     def __init__(self, log: Log, hub: Hub, viewer: Viewer, first: list[Frame]) -> None:
         self._log = log
         self._hub = hub
-        self._viewer = viewer
         self._first = first
+        self._last: tuple[int, str] | None = None
+        """Seq and status of the last entry read from the log, if it is terminal."""
+        self.viewer = viewer
         self.seq = 0
         """Last seq of the log when the feed was opened."""
         self.over = False
@@ -57,6 +61,9 @@ class Feed:
         cls, log: Log, hub: Hub, course_id: str, cursor: int | str, abort: Abort | None = None
     ) -> Feed:
         """Begin to watch a course from `cursor`; one that is no number, or beyond the log, means from 1.
+
+        Joins the hub before anything of the log is read for the viewer, so that an entry comes by the one or
+        the other; :meth:`ready` drops what comes by both.
 
         Args:
             log: where the truth is.
@@ -70,7 +77,7 @@ class Feed:
             Over: the cursor is the last seq and the course is not processing.
             Full: this process has as many viewers as it may have.
         """
-        last = (await log.last_seqs([course_id])).get(course_id)
+        last = await log.last(course_id)
         if last is None:
             raise NoSuchCourse(course_id)
         seq, status = last
@@ -87,52 +94,73 @@ class Feed:
     @property
     def leaving(self) -> bool:
         """Whether this process is going away and the viewer should come back to another."""
-        return self._viewer.leaving
+        return self.viewer.leaving
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the course was deleted before the viewer had all of it."""
+        return self.viewer.deleted
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come, once what is ready was taken."""
+        return self.over or self.gone or self.viewer.leaving
 
     def close(self) -> None:
-        """End the viewer; to be called whatever happened."""
-        self._hub.leave(self._viewer)
-
-    def peer_gone(self) -> None:
-        """Note that the other side closed; wakes :meth:`next`."""
+        """End the viewer, whatever it was doing; a read of the log that is under way comes to nothing."""
         self.gone = True
-        self._viewer.wake()
+        self._hub.leave(self.viewer)
+
+    def pushed(self) -> None:
+        """Note that a frame went to the peer without passing here."""
+        self._hub.delivered += 1
 
     def blocked(self, since: float | None) -> None:
         """Note since when a send waits for the peer (loop time), or that it is through."""
-        self._viewer.blocked_at = since
+        self.viewer.blocked_at = since
 
     async def next(self) -> Sequence[Frame]:
-        """Wait for frames; an empty batch means that the peer is gone or this process is leaving."""
-        viewer = self._viewer
-        batch, self._first = self._first, []
+        """Wait for frames; an empty batch means that nothing more will come.
+
+        Nothing is awaited between an empty look and the wait, so what is told in between wakes it.
+        """
+        while not (batch := await self.ready()) and not self.finished:
+            await self.viewer.woken()
+        return batch
+
+    async def ready(self) -> Sequence[Frame]:
+        """Return what there is to send, without waiting for news; reads the log where the viewer is behind.
+
+        An empty batch was decided on without an await: whoever parks at once misses nothing.
+        """
+        viewer = self.viewer
+        batch, self._first = self._first, _NOTHING
         while not (batch or self.over or self.gone):
             if viewer.lagging:
-                batch += await self._replay()
+                if viewer.deleted or viewer.leaving:
+                    break  # it keeps its place, and reads on where it comes back
+                batch = await self._replay()
             elif viewer.buffer:
-                batch += self._take()
+                batch = self._take()
             elif viewer.drafts:
-                batch += viewer.drafts.values()
-                viewer.drafts.clear()
+                batch, viewer.drafts = list(viewer.drafts.values()), None
             elif viewer.ended is not None and viewer.ended[0] == viewer.cursor:
-                batch.append(self._end(*viewer.ended))
-            elif viewer.leaving:
-                break
-            elif viewer.ping_due:
+                batch = [self._end(*viewer.ended)]
+            elif viewer.ping_due and not viewer.leaving:
                 viewer.ping_due = False
-                batch.append(frames.ping())
+                batch = [frames.ping()]
             else:
-                await viewer.woken()
+                break
         self._hub.delivered += len(batch)
         return batch
 
     async def _replay(self) -> list[Frame]:
         """Read one page of the log. What the hub tells meanwhile waits in the buffer, to be merged by seq."""
-        viewer = self._viewer
+        viewer = self.viewer
         viewer.buffer.clear()
         viewer.lagging = False
         try:
-            entries = await self._log.entries(viewer.course_id, viewer.cursor, PAGE + 1)
+            entries = await self._log.entries(viewer.course_id, viewer.cursor)
         except database.UNAVAILABLE as error:
             logger.warning("log not read", extra={"course": viewer.course_id, "error": repr(error)})
             viewer.lagging = True
@@ -143,33 +171,43 @@ class Feed:
             raise
         batch: list[Frame] = [EntryFrame(entry) for entry in entries]
         if entries:
-            viewer.cursor = entries[-1].seq
-        if len(entries) > PAGE:
+            newest = entries[-1]
+            viewer.cursor = newest.seq
+            self._last = (newest.seq, newest.status) if newest.terminal else None
+        elif viewer.cursor == 0:  # every log has a first entry: this one was deleted since we looked
+            viewer.deleted = viewer.leaving = viewer.lagging = True
+            return batch
+        if is_full(entries):
             viewer.lagging = True
             return batch
         self._hub.caught_up(viewer)
-        if entries and entries[-1].terminal and not viewer.buffer and not viewer.lagging:
-            batch.append(self._end(entries[-1].seq, entries[-1].status))
+        last = self._last
+        if last is not None and last[0] == viewer.cursor and not viewer.buffer and not viewer.lagging:
+            batch.append(self._end(*last))
         return batch
 
     def _take(self) -> list[Frame]:
         """Take what the buffer holds beyond the cursor; a gap means that the log has to be read."""
-        viewer = self._viewer
+        viewer = self.viewer
+        waiting, viewer.buffer = viewer.buffer, []
         batch: list[Frame] = []
-        while viewer.buffer:
-            frame = viewer.buffer.popleft()
-            if frame.entry.seq <= viewer.cursor:
+        for frame in waiting:
+            seq = frame.entry.seq
+            if seq <= viewer.cursor:
                 continue
-            if frame.entry.seq != viewer.cursor + 1:
+            if seq != viewer.cursor + 1:
                 viewer.lag()
                 break
-            viewer.cursor = frame.entry.seq
+            viewer.cursor = seq
             batch.append(frame)
         return batch
 
     def _end(self, seq: int, status: str) -> Frame:
         self.over = True
-        return frames.end(self._viewer.course_id, seq, status)
+        return frames.end(self.viewer.course_id, seq, status)
+
+
+_NOTHING: list[Frame] = []
 
 
 async def within(feed: Feed, seconds: float) -> Sequence[Frame]:

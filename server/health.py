@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline import bus, database
-from pipeline.database import ACQUIRE_TIMEOUT_S, fetch_all, queries
+from pipeline.database import ACQUIRE_TIMEOUT_S, queries
 from pipeline.library.catalogue import is_loaded
 from server.context import Context, context
 from server.responses import JSON, NOSNIFF
@@ -65,11 +65,11 @@ async def metrics(request: Request) -> Response:
     gauge("database_connections", "Connections of this process to Postgres.", tools.pool.get_size())
     courses = Gauge("coursecast_courses", "Courses by status.", ["status"], registry=registry)
     async with tools.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-        for row in await fetch_all(queries("courses").count_by_status(conn)):
-            courses.labels(row["status"]).set(row["n"])
-        spent = await queries("courses").sum_tokens(conn)
-    gauge("model_calls", "Model calls of all courses.", spent["calls"])
+        totals = await queries("courses").totals(conn)
+    for status in ("processing", "complete", "error"):
+        courses.labels(status).set(totals[status])
+    gauge("model_calls", "Model calls of all courses.", totals["model_calls"])
     tokens = Gauge("coursecast_tokens", "Tokens of all courses by kind.", ["kind"], registry=registry)
-    tokens.labels("prompt").set(spent["prompt"])
-    tokens.labels("completion").set(spent["completion"])
+    for kind in ("prompt", "completion"):
+        tokens.labels(kind).set(totals[f"{kind}_tokens"])
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers=NOSNIFF)

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from pipeline.library.views import ListedBook, ShownBook
 from pipeline.outline import Source
-from server.terminal import counted, in_hours, line, section_line
+from server.plain import counted, in_hours
+from server.terminal import line, section_line
 from server.wire import Books, FinishedCourse, Hits, ListedCourse
 
 

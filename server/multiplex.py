@@ -60,6 +60,7 @@ class ManyCourses:
                 if self._pulse.ping_due:
                     self._pulse.ping_due = False
                     await self._send(frames.ping().text)
+                    continue  # look again: no await may be between a look and the wait
                 await self._pulse.woken()
         except WebSocketDisconnect:
             pass
@@ -145,6 +146,8 @@ class ManyCourses:
                     for frame in batch:
                         if frame.event != "ping":  # the socket has a heartbeat of its own
                             await self._send(frame.text)
+                if feed.deleted:
+                    await self._tell("error", course_id=course_id, error="There is no such course.")
             finally:
                 feed.close()
 

@@ -2,7 +2,7 @@
 
 sse-starlette frames the events; its ``EventSourceResponse`` is not used: it takes four tasks and 42 KB a
 viewer. Besides sending, a stream must wait on ``receive()``: only that reports a disconnect, without it
-dropped viewers stay alive.
+dropped viewers stay alive (see :mod:`server.stream`).
 
 Browsers never come back from a 503, and stop for good at 204: a refusal that is only for now is therefore
 200 with ``retry:`` and a close.
@@ -10,21 +10,23 @@ Browsers never come back from a 503, and stop for good at 204: a refusal that is
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
+from collections.abc import Iterable, Sequence
 
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from pipeline import database
 from server import limits
-from server.context import Context, context
+from server.access import Headers
+from server.context import context
 from server.feed import Feed, NoSuchCourse, Over
-from server.frames import retry_line
+from server.frames import Frame, retry_line
 from server.hub import Full
-from server.protocols import abort_of
+from server.protocols import abort_of, forget
 from server.responses import NOSNIFF, ApiError, invalid, no_course
+from server.stream import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +34,14 @@ RETRY_MS = (1_000, 3_000)
 """Between these a browser waits before it reconnects: a thousand dropped at once come back spread out."""
 FULL_RETRY_MS = (10_000, 20_000)
 NOT_NOW: tuple[type[BaseException], ...] = (*database.UNAVAILABLE, Full)
-HEADERS = [
+HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
     *((k.lower().encode(), v.encode()) for k, v in NOSNIFF.items()),
 ]
+_BLANK: Message = {"type": "http.response.body", "body": b"\n", "more_body": True}
+_LAST: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class CourseEvents:
@@ -45,30 +49,53 @@ class CourseEvents:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one viewer of one course."""
-        request = Request(scope, receive)
-        if request.method not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD"):
             raise ApiError(405, "method_not_allowed", "Only GET here.", headers={"Allow": "GET, HEAD"})
-        course_id = limits.course_id(request)
-        tools = context(request)
-        try:
-            feed = await Feed.open(tools.log, tools.hub, course_id, cursor(request), abort_of(request))
-        except NoSuchCourse as error:
-            raise no_course(course_id) from error
-        except Over:
-            await send({"type": "http.response.start", "status": 204, "headers": HEADERS[1:]})
-            await send({"type": "http.response.body"})
+        await course_events(scope, receive, send, [])
+
+
+async def course_events(scope: Scope, receive: Receive, send: Send, further: Headers) -> None:
+    """Serve one viewer of one course.
+
+    Nothing of the request outlives its beginning: what a browser sends takes more memory than its viewer.
+
+    Args:
+        scope: ASGI.
+        receive: ASGI.
+        send: the server's own, best not wrapped.
+        further: headers for the answer.
+    """
+    feed = await _open(scope, receive, send, further)
+    if feed is None:
+        return
+    try:
+        await _begin(send, RETRY_MS, further)
+        if scope["method"] == "HEAD":
+            await send(_LAST)  # without a body, whatever was sent
             return
-        except NOT_NOW as error:
-            await _start(send, FULL_RETRY_MS if isinstance(error, Full) else RETRY_MS)
-            await send({"type": "http.response.body"})
-            return
-        try:
-            await _start(send, RETRY_MS)
-            if request.method == "GET":
-                await _stream(tools, feed, receive, send)
-            await send({"type": "http.response.body"})
-        finally:
-            feed.close()
+        forget(scope)
+        del scope, further
+        await Stream(feed, send, SSE).serve(receive)
+    finally:
+        feed.close()
+
+
+async def _open(scope: Scope, receive: Receive, send: Send, further: Headers) -> Feed | None:
+    """Return the viewer's feed; None if it was told that there is nothing for it, or not now."""
+    request = Request(scope, receive)
+    course_id = limits.course_id(request)
+    tools = context(request)
+    try:
+        return await Feed.open(tools.log, tools.hub, course_id, cursor(request), abort_of(request))
+    except NoSuchCourse as error:
+        raise no_course(course_id) from error
+    except Over:
+        await send({"type": "http.response.start", "status": 204, "headers": [*HEADERS[1:], *further]})
+    except NOT_NOW as error:
+        await _begin(send, FULL_RETRY_MS if isinstance(error, Full) else RETRY_MS, further)
+        await send(_BLANK)
+    await send(_LAST)
+    return None
 
 
 def cursor(request: Request) -> int | str:
@@ -89,33 +116,32 @@ def cursor(request: Request) -> int | str:
     return int(text) if len(text) <= 18 else text[:64]
 
 
-async def _start(send: Send, retry_ms: tuple[int, int]) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    line = retry_line(random.randint(*retry_ms))
-    await send({"type": "http.response.body", "body": line, "more_body": True})
+async def _begin(send: Send, retry_ms: tuple[int, int], further: Headers) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *further]})
+    await send(_body(retry_line(random.randint(*retry_ms))))
 
 
-async def _stream(tools: Context, feed: Feed, receive: Receive, send: Send) -> None:
-    """Send frames until the end, the peer's leaving, or ours."""
-    loop = asyncio.get_running_loop()
-    listening = loop.create_task(_until_gone(receive))
-    listening.add_done_callback(lambda _: feed.peer_gone())
-    try:
-        while not (feed.over or feed.gone):
-            batch = await feed.next()
-            if not batch:
-                break
-            body = batch[0].sse if len(batch) == 1 else b"".join([frame.sse for frame in batch])
-            feed.blocked(loop.time())
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-            feed.blocked(None)
-        if feed.leaving and not (feed.over or feed.gone):
-            again = retry_line(random.randint(*RETRY_MS))
-            await send({"type": "http.response.body", "body": again, "more_body": True})
-    finally:
-        listening.cancel()
+def _body(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _Sse:
+    """How frames go over SSE."""
+
+    def one(self, frame: Frame) -> Message:
+        return frame.sse_message
+
+    def many(self, frames: Sequence[Frame]) -> Iterable[Message]:
+        return (_body(b"".join([frame.sse for frame in frames])),)
+
+    def farewell(self, feed: Feed) -> Iterable[Message]:
+        """Close; one who has not got everything is told when to come back."""
+        if feed.over:
+            return (_LAST,)
+        return (_body(retry_line(random.randint(*RETRY_MS))), _BLANK, _LAST)
+
+    def answer(self, message: Message) -> Message | None:
+        return None
+
+
+SSE = _Sse()

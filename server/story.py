@@ -12,7 +12,8 @@ from rich.text import Text
 
 from pipeline import events as ev
 from pipeline.outline import FoundBook
-from server.terminal import clean, counted, in_hours, line, put, section_line
+from server.plain import clean, counted, in_hours
+from server.terminal import line, put, section_line
 from server.watch import Draft, Reset, Seen, Update, Waiting
 
 SHOWN_BOOKS = 6

@@ -1,100 +1,113 @@
 """``WS /courses/{course_id}/ws?after=SEQ`` (RFC 6455): the same objects as SSE, ``"event"`` beside them.
 
 A refusal is told by accepting first and closing with a code: a close before that is a bare 403 to a browser,
-whose script cannot tell why.
+whose script cannot tell why. Plain ASGI, as for SSE: Starlette's ``WebSocket`` and its layers would take as
+much memory as all the rest of a viewer (see :mod:`server.stream`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
+from collections.abc import Iterable, Sequence
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.requests import HTTPConnection
+from starlette.types import Message, Receive, Scope, Send
 
 from pipeline import database
 from server import limits
+from server.access import Headers
 from server.closing import Close
 from server.context import context
 from server.feed import Feed, NoSuchCourse, Over
+from server.frames import Frame
 from server.hub import Full
-from server.protocols import abort_of
+from server.protocols import abort_of, forget
 from server.responses import ApiError
+from server.stream import PEER_GONE, Stream
 
 NO_COURSE = "there is no such course"
 RESTART_REASON = "restarting; come back with your cursor"
+_PONG: Message = {"type": "websocket.send", "text": '{"event":"pong"}'}
+_NOT_UNDERSTOOD: Message = {
+    "type": "websocket.send",
+    "text": '{"event":"error","error":"only {\\"type\\":\\"ping\\"} is understood here"}',
+}
 
 
-async def course_socket(socket: WebSocket) -> None:
-    """Serve one viewer of one course."""
-    await socket.accept()
+class CourseSocket:
+    """``WS /courses/{course_id}/ws``, as an ASGI application of its own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one viewer of one course."""
+        await course_socket(scope, receive, send, [])
+
+
+async def course_socket(scope: Scope, receive: Receive, send: Send, _further: Headers) -> None:
+    """Serve one viewer of one course; nothing of the request outlives its beginning."""
+    await receive()  # the peer's wish to connect
+    try:
+        await send({"type": "websocket.accept"})
+        opened = await _open(scope)
+        forget(scope)
+        del scope
+        if not isinstance(opened, Feed):
+            await send(opened)
+            return
+    except PEER_GONE:
+        return
+    try:
+        await Stream(opened, send, SOCKET).serve(receive)
+    finally:
+        opened.close()
+
+
+async def _open(scope: Scope) -> Feed | Message:
+    """Return the viewer's feed, or how to close because there is none."""
+    socket = HTTPConnection(scope)
     tools = context(socket)
     try:
         course_id = limits.known_form(socket.path_params["course_id"])
         after = limits.integer(socket.query_params, "after", 0, 0, limits.MAX_SEQ)
-        feed = await Feed.open(tools.log, tools.hub, course_id, after, abort_of(socket))
+        return await Feed.open(tools.log, tools.hub, course_id, after, abort_of(socket))
     except ApiError as error:
         if error.status == 404:
-            await socket.close(Close.NOT_FOUND, NO_COURSE)
-        else:
-            await socket.close(Close.BAD_CURSOR, error.message)
-        return
+            return _close(Close.NOT_FOUND, NO_COURSE)
+        return _close(Close.BAD_CURSOR, error.message)
     except NoSuchCourse:
-        await socket.close(Close.NOT_FOUND, NO_COURSE)
-        return
+        return _close(Close.NOT_FOUND, NO_COURSE)
     except Over:
-        await socket.close(Close.ENDED, "you have everything")
-        return
+        return _close(Close.ENDED, "you have everything")
     except Full:
-        await socket.close(Close.TOO_MANY, "too many viewers; wait")
-        return
+        return _close(Close.TOO_MANY, "too many viewers; wait")
     except database.UNAVAILABLE:
-        await socket.close(Close.INTERNAL, "the database does not answer; come back")
-        return
-    try:
-        await _stream(socket, feed)
-    finally:
-        feed.close()
+        return _close(Close.INTERNAL, "the database does not answer; come back")
 
 
-async def _stream(socket: WebSocket, feed: Feed) -> None:
-    loop = asyncio.get_running_loop()
-    listening = loop.create_task(_listen(socket))
-    listening.add_done_callback(lambda _: feed.peer_gone())
-    try:
-        while not (feed.over or feed.gone):
-            batch = await feed.next()
-            if not batch:
-                break
-            for frame in batch:
-                feed.blocked(loop.time())
-                await socket.send_text(frame.text)
-                feed.blocked(None)
-        if feed.over:
-            await socket.close(Close.ENDED)
-        elif feed.leaving:
-            await socket.close(Close.RESTARTING, RESTART_REASON)
-    except WebSocketDisconnect:
-        pass
-    finally:
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
-            await listening
+def _close(code: Close, reason: str = "") -> Message:
+    return {"type": "websocket.close", "code": int(code), "reason": reason}
 
 
-async def _listen(socket: WebSocket) -> None:
-    """Answer pings of the application; return when the peer is gone."""
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
+class _Socket:
+    """How frames go over a WebSocket: one message each."""
+
+    def one(self, frame: Frame) -> Message:
+        return frame.text_message
+
+    def many(self, frames: Sequence[Frame]) -> Iterable[Message]:
+        return [frame.text_message for frame in frames]
+
+    def farewell(self, feed: Feed) -> Iterable[Message]:
+        return (_close(Close.ENDED) if feed.over else _close(Close.RESTARTING, RESTART_REASON),)
+
+    def answer(self, message: Message) -> Message | None:
+        """Answer pings of the application."""
         try:
             asked = json.loads(message.get("text") or "null")
         except (ValueError, RecursionError):
             asked = None
         if isinstance(asked, dict) and asked.get("type") == "ping":
-            await socket.send_text('{"event":"pong"}')
-        else:
-            await socket.send_text(
-                '{"event":"error","error":"only {\\"type\\":\\"ping\\"} is understood here"}'
-            )
+            return _PONG
+        return _NOT_UNDERSTOOD
+
+
+SOCKET = _Socket()

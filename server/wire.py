@@ -185,6 +185,28 @@ class Hits(Shape):
     """Chapters that answer a search, best first."""
 
     results: tuple[SearchResult, ...]
+    message: str | None = None
+    """Why there are none, where the search does not know the question's language."""
+
+
+class AddedBook(Shape):
+    """A book of the operator's own is in the library."""
+
+    book_id: str
+    created: bool
+    """False: it was there already."""
+    book: ListedBook | None
+    """Null where somebody removed it in the same moment."""
+
+
+class BookProgress(Shape):
+    """How far the adding of a book is."""
+
+    stage: Literal["reading", "summarising", "embedding", "publishing"]
+    done: int
+    """Pages, documents, chapters or texts, as the stage has it."""
+    total: int
+    """0 where it is not known."""
 
 
 # --- operations ---------------------------------------------------------------------------------------------
@@ -206,7 +228,7 @@ class Readiness(Shape):
 
 ANSWERS: tuple[type[Value], ...] = (
     *(CourseRequest, Accepted, Error, Unfinished, StatusView),
-    *(FinishedCourse, CourseList, Books, ShownBook, Hits),
+    *(FinishedCourse, CourseList, Books, ShownBook, Hits, AddedBook, BookProgress),
     *(Health, Readiness),
 )
 """What the document needs a schema for; what these consist of comes with them."""

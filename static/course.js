@@ -55,19 +55,6 @@ export function fold(course, message) {
 /** The course after a draft that the client let through. */
 export const foldDraft = (course, { task, value }) => ({ ...course, drafts: { ...course.drafts, [task]: value } });
 
-/** The course after a polled status view: progress without payload, so the cursor stays. */
-export const foldStatus = (course, view) => (view.seq < course.seq ? course : { ...course, ...statusOf(course, view) });
-
-/** The course after `GET /courses/{id}`, for a viewer that saw the end but not every message. */
-export function foldFinished(course, { course: { title, author, quality, preferences }, parts }) {
-  return { ...course, title, author, quality, preferences, parts, drafts: {} };
-}
-
-/** Seconds from the request until the work entered `phase`, or null. */
-export function secondsUntil({ startedAt, reachedAt }, phase) {
-  return startedAt && reachedAt[phase] ? (Date.parse(reachedAt[phase]) - Date.parse(startedAt)) / 1000 : null;
-}
-
 function statusOf(course, { status, phase, failed_phase, progress, query, hours, error, error_code, retryable }) {
   return {
     status,

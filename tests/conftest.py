@@ -20,7 +20,7 @@ from pipeline.backing import Backing
 from pipeline.backing.postgres import DATABASE
 from pipeline.settings import Settings
 
-pytest_plugins = ["tests.openai_fixtures", "tests.own_servers", "tests.running"]
+pytest_plugins = ["tests.hub_house", "tests.openai_fixtures", "tests.own_servers", "tests.running"]
 
 MakeDatabase = Callable[[], AbstractContextManager[str]]
 TEST_REDIS_DB = 1

@@ -6,7 +6,8 @@ A block stands between two comments, the first of which says where it comes from
     …
     <!-- end -->
 
-Its content is what that command prints. Only modules of ours are run.
+Its content is what that command prints. Only modules of ours are run. A block that begins with the name of a
+file below ``docs/examples`` shows that file.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(
-    r"(?P<begin><!-- begin: python -m (?P<command>(?:pipeline|server)\.[\w. ]+?) -->\n)"
-    r".*?<!-- end -->",
+    r"(?P<begin><!-- begin: (?:"
+    r"python -m (?P<command>(?:pipeline|server)\.[\w. ]+?)|(?P<file>docs/examples/[\w-][\w.-]*)"
+    r") -->\n).*?<!-- end -->",
     re.DOTALL,
 )
 
@@ -45,11 +47,18 @@ def printed(command: str) -> str:
     return done.stdout.decode().strip()
 
 
+def shown(file: str) -> str:
+    """Return a file as a block of code."""
+    path = ROOT / file
+    return f"```{path.suffix[1:]}\n{path.read_text('utf-8').strip()}\n```"
+
+
 def filled(text: str, content_of: Callable[[str], str] = printed) -> str:
     """Return a document with its blocks filled."""
 
     def fill(block: re.Match[str]) -> str:
-        return f"{block['begin']}\n{content_of(block['command'])}\n\n<!-- end -->"
+        content = shown(block["file"]) if block["file"] else content_of(block["command"])
+        return f"{block['begin']}\n{content}\n\n<!-- end -->"
 
     return BLOCK.sub(fill, text)
 

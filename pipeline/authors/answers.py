@@ -1,8 +1,9 @@
 """How well each chapter of the reading answers the query.
 
-Three things speak for a chapter: what the search found, the words of the query in its titles and concepts,
-and what it shares with the chapters that answer best. Its book carries it or lets it fall. Word vectors alone
-would take "Rust ownership" to be about firms and "A/B tests" about unit tests; together these do not.
+Four things speak for a chapter: what the search found, the words of the query in its titles and concepts, what
+it shares with the chapters that answer best, and whether its book is called after what is asked. Its book carries
+it or lets it fall. Word vectors alone would take "Rust ownership" to be about firms and "A/B tests" about unit
+tests; together these do not.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from dataclasses import dataclass
 from pipeline.authors.words import Rarity, stems
 from pipeline.outline import Book, Chapter
 
-FOUND = 0.42  # what the search found
-SAID = 0.34  # whether the chapter has the words of the query
-KIN = 0.24  # what it shares with the best chapters
+FOUND = 0.65  # what the search found
+SAID = 0.2  # whether the chapter has the words of the query
+KIN = 0.15  # what it shares with the best chapters
+HOME = 0.3  # whether the title or a subject of its book names what is asked
 CORE_CHAPTERS = 3
 CORE_SHARE = 0.6  # of the best chapter's answer so far
 CLOSE_KIN = 0.2  # words shared with a core chapter (weighted Dice) that count in full
 BOOK_COUNTS = 0.35  # how much a chapter is carried by the rest of its book
 OTHER_SUBJECT = 0.75  # for a book that shares no subject with the one that has most to say
-LEADING_ON_TOPIC = 0.34  # of the best chapter's answer; below it a chapter of the leading book is filler
-OTHER_ON_TOPIC = 0.45  # the same for any other book, which also has to have the words of the query
+LEADING_ON_TOPIC = 0.4  # of the best chapter's answer; below it a chapter of the leading book is filler
+OTHER_ON_TOPIC = 0.48  # the same for any other book, which also has to have the words of the query
 BOOK_SAYS = 0.75  # what the words of the whole book count for one of its chapters
 OTHER_NAMES = 0.8  # of what the best chapter has of them
 
@@ -89,7 +91,8 @@ def answer(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: 
     says = _says(reading, asked, rarity)
     first = [FOUND * one + SAID * other for one, other in zip(found, says, strict=True)]
     kin, core = _kinship(reading, first, rarity)
-    answers = [one + KIN * near for one, near in zip(first, kin, strict=True)]
+    home = [covered(asked, book_stems(chapter), rarity) for chapter in reading]
+    answers = [one + KIN * near + HOME * own for one, near, own in zip(first, kin, home, strict=True)]
     by_book: dict[str, list[float]] = defaultdict(list)
     for chapter, answer in zip(reading, answers, strict=True):
         by_book[chapter.book.book_id].append(answer)

@@ -64,7 +64,7 @@ def choose(reading: Sequence[Chapter], wishes: Wishes, budget_minutes: int, *, a
 
 OVERSHOOT = 0.1  # of the reading aimed at
 LENGTH_COUNTS = 0.12  # what a unit as long as all the reading aimed at loses: two shorter ones say more
-NEARLY = 0.15  # of the reading aimed at: what is left is not filled with whatever is short enough
+ENOUGH = 0.2  # of the reading aimed at: what is left to fill is not filled with whatever is short enough
 WORTH_ADDING = 0.65  # of the best unit
 NEW_BOOK = 0.12  # what opening another book costs a unit: one where one is enough
 LIKE_BOOK = 0.2  # the same where a book on the same subjects at the same level is open already
@@ -115,8 +115,8 @@ def _take(units: Sequence[Unit], wishes: Wishes, rarity: Rarity, budget: int, at
         unit = units[i]
         if taken and unit.minutes > left + OVERSHOOT * goal:
             continue
-        if taken and left < NEARLY * goal and unit.relevance < WORTH_ADDING * taken[0].relevance:
-            break
+        if taken and left < ENOUGH * goal and unit.relevance < WORTH_ADDING * taken[0].relevance:
+            continue
         taken.append(unit)
         left -= unit.minutes
         changes = _changes(unit, units, by_chapter, by_stem, manner, rarity, indexes)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.authors import Assignment, Review, section_id
+from pipeline.authors.frames import Frames
 from pipeline.authors.mending import mend
 from pipeline.authors.naming import name_plan
 from pipeline.authors.objectives import objectives
@@ -140,6 +141,7 @@ def write_outline(
 
 def _sections(course_id: str, plan: Plan, sittings: Sequence[Sitting], subject: str) -> list[Section]:
     context = contexts(plan)
+    frames = Frames()
     written: list[Section] = []
     at = 0
     for part_index, part in enumerate(plan.parts):
@@ -151,7 +153,7 @@ def _sections(course_id: str, plan: Plan, sittings: Sequence[Sitting], subject: 
                     order_index=order,
                     title=sittings[at].title,
                     content_summary=content_summary(plan, section, at, context.get(at, "")),
-                    learning_objectives=objectives(plan, section, subject),
+                    learning_objectives=objectives(plan, section, subject, frames),
                     prerequisites=builds_on(plan, sittings, at),
                     estimated_minutes=section.minutes,
                     sources=tuple(

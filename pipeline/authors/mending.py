@@ -131,7 +131,7 @@ class _Sources:
         facts = {
             "book_title": chapter.book.title,
             "chapter_title": chapter.title,
-            "url": chapter.url or chapter.book.url,
+            "url": chapter.address(source.section_title),
             "minutes": reading_minutes(words),
         }
         self.changes.append(

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.authors.concepts import concepts_in
 from pipeline.authors.planning import Item, Plan, PlannedPart, PlannedSection
 from pipeline.authors.relevance import Unit
 from pipeline.authors.titles import (
@@ -32,6 +33,7 @@ PART_TITLE = 100
 FACET = 45
 HEAD_WORDS = 8
 NOTABLE = 0.18  # of a part: what a chapter has to give to be in the title
+WHOLE_CHAPTER = 0.7  # of its sections: from here on a part may be called after the chapter whatever its title
 MUCH_OF_A_CHAPTER = 0.4  # of its sections: from here on a part may carry the chapter's own topic
 
 _SAYS_LITTLE = frozenset(stem(word) for word in BOOK_WORDS) | stems(
@@ -246,8 +248,23 @@ def _numbered(
 
 
 def _of_one(head: str, units: Sequence[Unit]) -> list[str]:
-    joined = [_joined(_best(units, count)) for count in (3, 2) if len(units) >= count]
-    return [*_with_facets(head, units), *joined, f"{head}: Reading and Practice"]
+    joined = [title for count in (3, 2, 1) if len(units) >= count and (title := _joined(_best(units, count)))]
+    titles = [*_with_facets(head, units), *(title for title in joined if len(title) <= PART_TITLE)]
+    if not _carries(head, units):  # the chapter holds other things, too
+        titles = [title for title in titles if title in joined] or titles
+        head = joined[-1] if joined and ":" not in joined[-1] else head
+    terms = [title_case(without_acronym(term)) for term in concepts_in(units) if stems(term) - stems(head)]
+    fitting = [term for term in terms if len(term) <= FACET and ":" not in term]
+    by_terms = [
+        f"{head}: {row}" for count in (2, 1) if len(fitting) >= count and (row := _row(fitting[:count]))
+    ]
+    return [*titles, *by_terms, f"{head}: Reading and Practice"]
+
+
+def _carries(head: str, units: Sequence[Unit]) -> bool:
+    """Return whether a part may be called after a chapter: much of it is read, or they speak of its title."""
+    much = len(units) >= WHOLE_CHAPTER * len(units[0].chapter.sections)
+    return much or any(stems(head) & unit.stems for unit in units)
 
 
 def _with_facets(head: str, units: Sequence[Unit]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.resources import files
 
 from pipeline.authors.titles import ORDER_VERBS, SMALL_WORDS, clean, plain, split_topic, topic
 from pipeline.authors.words import vocabulary, words
@@ -32,57 +33,18 @@ _ORDINARY_ENDING = re.compile(
     r"(?:ing|ed|tion|sion|ment|ness|ity|ance|ence|ism|ist|ology|graphy|ical|ful|less|able|ible|ous|ive|ly|ers?"
     r"|ors?|ures?|ages?|als?|ants?|ents?|ies|ses|tes|ics?|ms|ds|ts|ks|ps|gs|ys|ls|ns|rs|es|ship|hood|ward|wide)$"
 )
-_ORDINARY_WORDS = vocabulary(
-    """
-    above absolute abstract abuse access achieve act action add advantage advice affect agency aim
-    algebra allocate analysis ancient anti any approach appropriate approximate arena artifact ask
-    aspect atmosphere attack background bar barrier base basin be below best bias big birth blast
-    blow body boolean box break broadcast build business call care case cause cell census challenge
-    champion change chaos choice city claim clash class classify clause cloud co code cold college
-    common communicate compare comparison complete complex composite compute concept concise
-    condition construct contemporary context contingency contribute control cost count counter
-    create crisis criteria cross culture cycle daily data date day death decline decompose deep
-    defeat defense define degree design difficult digital dilemma direct discipline discovery
-    discriminatory domain double down draw dream early earth economy edge efficiency electric enact
-    end energy enforce enough entrepreneurship era estimate evaluate evidence exchange expect
-    experience face faith fate faulty feature field final find finish first fit flat flaw flight
-    fluid focus folk force foreign form framework free full function future gas gauge general
-    geometry great gross group growth guide half hard health high history home hope household huge
-    human idea identify image impact imperfect improve income increase indirect inform input inside
-    install intake inter interact interchange interest internet interplay interval intra island
-    issue item joint journalize journey key know landscape language large late law layout leap learn
-    least left letter level life light limit line linear list load long look loop loss low lump
-    machine macro main make male map market marketplace mass master match matter measure medieval
-    memory method micro mid mind mobile mode model modern money mood moon more most motion move
-    multi multiple music mystery narrow nation nature need new news night non nucleus number object
-    old open optimize order organize origin output over own page part path pattern peace people
-    perfect period person phenomena physics place plan plane play plot point policy poor popular
-    population position post power pre present press price primary privacy problem process product
-    profit program project proof property public purpose quality quantity quest queue quick race
-    radius raise random range rare rate ratio reach ready real reason record reduce reflect region
-    regular reject relationship remove repair replace report research respond response rest result
-    review right rise risk road role room root rule run safety sample save scale school science
-    scope search season secondary secrecy seek select self semi sense sequence service set shape
-    share shift shock short show side sign simple simplify single site size skill sky sleep small
-    social society soil solve sound source space spectrum speech speed spirit standard start state
-    steel step stock store strategy street strength stress strife strong structure study style sub
-    subject success sum supply support surface survey symmetry synthesis system table take task team
-    teamwork term test text textbook theorem theory thing third thought three tie time today tool
-    top topic touch trace trade tradeoff transfer translate transport treat tree trial truth turn
-    turnout tutorial two type tyranny uncertainty understand uniform unique unit update urban use
-    user value vast vector view visualize voice volume wage wall war water wave way we wealth
-    weather web weight whole will women word work workforce workplace world worldview write year
-    young
-    """
-)
-"""Words of headings that are no names, for readings whose running text has not shown it."""
+_ORDINARY_WORDS = vocabulary(files("pipeline").joinpath("authors/ordinary_words.txt").read_text("utf-8"))
+"""Words of headings that are no names, for readings whose running text has not shown it: what the shipped
+books' summaries and terms write small, and a few more.
+"""
 _NAMES = vocabulary(
     """
     Africa African Africans Alaska America American Americans Americas Arab Arabic Archimedes Asia
     Asian Athens Atlantic August Australia Augustus Babylon Bantu Bayes Bayesian Bernoulli Britain
     British Buddhism Buddhist Byzantine Canada Carnot China Chinese Christian Christianity
     Christians Church Clinton Congress Coulomb Daoism December Doppler Dutch Egypt Einstein England
-    English Enlightenment Euler Europe European Europeans Excel Faraday February Fermi Fibonacci
+    English Enlightenment Euler Europe European Europeans Excel Faraday February Fermi
+    Fibonacci Fisher Fourier
     France French Freud Gauss Gaussian German Germany Git GitHub Google Greece Greek Greeks Hawaii
     Hebrews Hellenistic Hooke Hoover India Indian Indians Indigenous Indus Islam Islamic Italy
     January Japan Japanese Java JavaScript Jefferson Jewish Jews July June Jung Jupiter Jupyter Kant
@@ -92,10 +54,14 @@ _NAMES = vocabulary(
     November October Ohm Ottoman Ottomans Pacific Paleolithic Pandas Pascal Persia Persian Plato
     Pluto Poiseuille Poisson Portuguese Protestant Puritan Pythagorean Python Quarto Reagan
     Republican Roman Romans Rome Roosevelt Russia Russian Rust Saturn Seaborn September Shapley
-    Socrates Soviet Spain Spanish Texas Uranus Venn Venus Vietnam Weibull Wilson Young
+    Socrates Soviet Spain Spanish Taylor Texas Turing Uranus Venn Venus Vietnam Weibull Wilson Young
     """
 )
 _QUESTION_WORD = r"(?:What|Why|How|When|Where|Who)"
+
+_STATES = re.compile(r"\w (?:Can|Causes|Reveals?|Live|Drives|Makes|Affects|Leads) (?!of\b)\w")
+_IS_STATED = re.compile(r"^[^,]*\w (?:Is|Are|is|are) \w")
+"""Headings that are sentences: *Reference Cycles Can Leak Memory*, *Objects Are Mutable*."""
 
 GERUND_BASES = vocabulary(
     """
@@ -192,6 +158,8 @@ class Casing:
             return token.replace(core, "-".join(self._lowered(part) for part in parts), 1)
         if bare in self._names or core in self._names:
             return token
+        if "-" in core:
+            return token.replace(core, "-".join(self._lowered(part) for part in core.split("-")), 1)
         low = bare.casefold()
         if self._is_ordinary(low) or len(core) == 1:
             return token.replace(core, core if core == "I" else core.casefold(), 1)
@@ -218,8 +186,13 @@ class Casing:
             return Phrase(noun=self.inside(head), task=self.inside(match[1] + match[2]), asks=True)
         if re.match(rf"{_QUESTION_WORD}\b", head):
             return Phrase(noun=self.inside(head), asks=True)
+        if _STATES.search(head):
+            return Phrase(noun=f"how {self.inside(head)}", asks=True)
+        if _IS_STATED.search(head):
+            return Phrase(noun=f"what it means that {self.inside(head)}", asks=True)
         noun = self.inside(head).removesuffix(" basics")
-        if tail and len(tail.split()) <= 6 and "(" not in text:
+        said_by_head = len(words(head)) > 1 and tail.split(" ")[0].endswith("ing")
+        if tail and len(tail.split()) <= 6 and "(" not in text and not said_by_head:
             noun = f"{noun} ({self.inside(tail)})"
         first, _, rest = noun.partition(" ")
         base = _GERUNDS.get(first)
@@ -274,7 +247,7 @@ _NEEDS_THE = vocabulary(
 )
 _DETERMINERS = vocabulary(
     """
-    the a an its their your our this that these those some all any what how why one two
+    the a an another its their your our this that these those some all any what how why one two
     """
 )
 

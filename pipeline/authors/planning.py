@@ -156,14 +156,16 @@ def _items(chosen: Chosen, budget: int, minutes: Sequence[int]) -> list[Item]:
     needed = sum(sections_range(length)[0] for length in minutes)
     units = list(chosen.units)
     reading = sum(unit.minutes for unit in units)
-    if len(units) < needed or reading < FILLED * budget:
-        units += chosen.spare  # nothing twice while something relevant was not read once
-        reading = sum(unit.minutes for unit in units)
-        for unit in chosen.companions:
-            if reading >= FILLED * budget:
-                break
-            units.append(unit)
-            reading += unit.minutes
+    for unit in chosen.spare:  # nothing twice while something relevant was not read once
+        if len(units) >= needed and reading >= FILLED * budget:
+            break
+        units.append(unit)
+        reading += unit.minutes
+    for unit in chosen.companions:
+        if reading >= FILLED * budget:
+            break
+        units.append(unit)
+        reading += unit.minutes
     ordered = in_teaching_order(units, chosen.rarity)
     passes = math.ceil(needed / len(ordered))
     if reading < THIN * budget:

@@ -76,7 +76,7 @@ def is_valid(source: Source, places: Mapping[Place, tuple[Chapter, int]]) -> boo
     return (
         source.book_title == chapter.book.title
         and source.chapter_title == chapter.title
-        and source.url == (chapter.url or chapter.book.url)
+        and source.url == chapter.address(source.section_title)
         and source.minutes == reading_minutes(word_count)
     )
 

@@ -22,6 +22,7 @@ from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minute
 FOCUS_COUNTS = 0.7  # how much less a section is carried by a chapter whose title is about something else
 ON_TOPIC = 0.4  # of the best unit's relevance; below it a unit of the leading book is filler
 OTHER_ON_TOPIC = 0.55  # the same for other books: one where one is enough
+NEAR = 0.45  # of the best likeness: a section that names nothing asked for has to be this near by itself
 ASIDE = 0.25
 ASKED_FOR = 0.5  # of the query's words in a heading: then it is no aside, whatever it looks like
 BOOK_WORD_ONLY = 0.6  # of a likeness that comes from a word which the whole book is about
@@ -67,6 +68,8 @@ class Unit:
     """How much its chapter as a whole is about the query, 0 to 1."""
     aside: bool
     """It surrounds the teaching text: a portrait, a lab, a sample essay, careers."""
+    answers: bool
+    """It is about the query by itself, or its chapter's title is; else only its company speaks for it."""
     relevance: float
     """To the query and the wishes; only its order and its share of the best unit's count."""
 
@@ -93,7 +96,7 @@ class Unit:
             chapter_number=self.chapter.number,
             chapter_title=self.chapter.title,
             section_title=self.section.title if self.section else None,
-            url=self.chapter.url or self.chapter.book.url,
+            url=self.chapter.address(self.section.title if self.section else None),
             minutes=self.minutes,
             why=why,
         )
@@ -106,7 +109,7 @@ class Relevant:
     units: tuple[Unit, ...]
     """About the query; at least one."""
     companions: tuple[Unit, ...]
-    """The rest of its chapters in the leading book: worth reading where there is more time than reading."""
+    """What stands beside it in the leading book: worth reading where there is time left."""
 
 
 def relevant_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -> Relevant:
@@ -123,21 +126,23 @@ def relevant_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -
     units.sort(key=lambda unit: (-unit.relevance, unit.place[0], unit.chapter.number, unit.index))
     best = units[0].relevance
     leading = answers.leading.book_id
-    about = [
+    about = tuple(
         unit
         for unit in units
         if unit.relevance >= best * (ON_TOPIC if unit.chapter.book.book_id == leading else OTHER_ON_TOPIC)
+        and unit.answers
         and not unit.aside
-    ]
-    kept = set(map(id, about))
-    return Relevant(
-        units=tuple(about) or tuple(units[:1]),
-        companions=tuple(
-            unit
-            for unit in units
-            if id(unit) not in kept and unit.chapter.book.book_id == leading and not unit.aside
-        ),
     )
+    about = about or tuple(units[:1])
+    return Relevant(units=about, companions=_companions(units, about, leading))
+
+
+def _companions(units: Sequence[Unit], about: Sequence[Unit], leading: str) -> tuple[Unit, ...]:
+    """Return what the leading book has right before and after its sections that are about the query."""
+    taken = {unit.place for unit in about}
+    own = [unit for unit in units if unit.chapter.book.book_id == leading and not unit.aside]
+    beside = {(*unit.place[:2], unit.index + step) for unit in about for step in (-1, 1)}
+    return tuple(unit for unit in own if unit.place not in taken and (*unit.place[:2], unit.index) in beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,8 @@ class _Setting:
     """What the chapter's answer gives each of its sections."""
     focus: float
     """How much the chapter as a whole is about the query, 0 to 1."""
+    titled: float
+    """How much its title has of the query, 0 to 1."""
     along: float
     """Place of the chapter among those found of its book, 0 to 1."""
 
@@ -193,7 +200,7 @@ def _setting(
     focus = max(covered(asked, stems(chapter.title), rarity), mean)
     titled = max(rarity.overlap(way, stems(topic(chapter.title))) for way in own_asked)
     carried = 0.45 * value * (1 - FOCUS_COUNTS + FOCUS_COUNTS * focus) + 0.12 * titled
-    return _Setting(chapter, chapter_stems(chapter), own_asked, carried, focus, along)
+    return _Setting(chapter, chapter_stems(chapter), own_asked, carried, focus, titled, along)
 
 
 def _unit(
@@ -231,6 +238,7 @@ def _unit(
         around=setting.around,
         focus=setting.focus,
         aside=aside,
+        answers=names > 0 or setting.titled > 0 or like >= NEAR,
         relevance=relevance,
     )
 

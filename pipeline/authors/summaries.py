@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import permutations
 
+from pipeline.authors.concepts import as_written, concepts_in
 from pipeline.authors.planning import Plan, PlannedSection
 from pipeline.authors.relevance import Unit
 from pipeline.authors.titles import clean, listed, plain, quoted, shorten
@@ -24,7 +25,17 @@ MOST_OF_A_CHAPTER = 0.6
 WHOLE = 0.5
 TIE = 0.1  # what a section's relevance counts where sentences fit equally well
 MOST_PLACES = 12
+MOST_TERMS = 4
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
+_PIECE = re.compile(r"[;,]\s+(?:and\s+|or\s+)?")
+_LEAD = re.compile(r"^(?:and|or)\s+")
+_ASKS = re.compile(r"^(?:how|why|what|which|when|where|who|whether)\b")
+_DEPENDS = re.compile(
+    r"^(?:then|also|so|but|before|after|with|without|from|to|in|on|at|by|for|as|that|such|including|and|or)\b"
+    r"|^[a-z]+ed\b|\b(?:it|they|them|this|these)\b"
+    r"|^[a-z]+(?<![su])s (?:the|a|an|how|why|what|which|both|each|his|her|their|its|up|into|on)\b"
+)
+"""Pieces that need the sentence they were cut from: half clauses, and verbs whose subject is the chapter."""
 _OPENERS = ("Covers", "Works through", "Takes up", "Deals with")
 
 
@@ -39,8 +50,39 @@ def contexts(plan: Plan) -> dict[int, str]:
     told: dict[int, str] = {}
     for key, places in of_chapter.items():
         own = {at: [item.unit for item in sections[at].items if item.unit.place[:2] == key] for at in places}
-        told |= _assigned(own[places[0]][0].chapter, own)
+        chapter = own[places[0]][0].chapter
+        told |= _assigned(chapter, own)
+        for at, units in own.items():
+            if len(units) < MOST_OF_A_CHAPTER * len(chapter.sections) and (piece := _pieces(chapter, units)):
+                told[at] = piece
     return told
+
+
+def _pieces(chapter: Chapter, units: Sequence[Unit]) -> str:
+    """Return what a chapter's summary lists about some of its sections and about no other; empty: nothing.
+
+    *Greece and Rome: the Greek city-state, the Roman Republic and its internal struggles, …* says of the
+    section *The Roman Republic* that it includes its internal struggles.
+    """
+    cited = {unit.index for unit in units}
+    headings = [stems(section.title) for section in chapter.sections]
+    own: list[str] = []
+    for sentence in _SENTENCE.split(plain(chapter.summary)):
+        listing = sentence.rstrip(".").partition(": ")[2] or sentence.rstrip(".").partition(", ")[2]
+        for piece in (_LEAD.sub("", piece).strip() for piece in _PIECE.split(listing)):
+            said = stems(piece)
+            fits = [len(said & heading) for heading in headings]
+            best = max(fits, default=0)
+            nearest = {i for i, fit in enumerate(fits) if fit == best}
+            own_words = said - frozenset().union(*(headings[i] for i in nearest))
+            if best and nearest <= cited and own_words and not _DEPENDS.search(piece):
+                own.append(piece)
+    if not own:
+        return ""
+    asking = [piece for piece in own if _ASKS.match(piece)]
+    if asking:
+        return f"It tells {listed(asking[:2])}."
+    return f"This includes {listed(own[:3])}."
 
 
 def _assigned(chapter: Chapter, units_at: dict[int, list[Unit]]) -> dict[int, str]:
@@ -96,16 +138,24 @@ def content_summary(plan: Plan, section: PlannedSection, order: int, context: st
         sentences.append(f"Returns to {listed(nouns)}, read before, to practice without the text first.")
     else:
         openers = [opener for opener in _OPENERS if not context.startswith(opener)]
-        sentences.append(f"{openers[order % len(openers)]} {listed(nouns)}.")
+        opener = openers[order % len(openers)]
+        more = context.removeprefix("This includes ").rstrip(".")
+        if len(units) == 1 and more != context and units[0].stems <= stems(more):
+            nouns, context = [more], ""  # it says the heading, and more
+        sentences.append(f"{opener} {listed(nouns)}.")
         if stems(context) - stems(sentences[0]):
             sentences.append(context)
-        elif not context and len(units) == 1 and units[0].section:
-            chapter = units[0].chapter
-            sentences.append(
-                f"It belongs to the chapter {quoted(clean(chapter.title))} of {chapter.book.title}."
-            )
+        elif terms := _new_terms(plan, units):
+            some = "Its terms:" if len(terms) > 1 else "Its main term is"
+            sentences.append(f"{some} {listed(terms[:MOST_TERMS])}.")
     sentences.append(_use_of_time(plan.wishes, section, units, order))
     return shorten(" ".join(filter(None, sentences)), MAX_SUMMARY)
+
+
+def _new_terms(plan: Plan, units: Sequence[Unit]) -> list[str]:
+    """Return the key concepts of what is read that its headings do not name, as they stand in a sentence."""
+    said = frozenset().union(*(unit.stems for unit in units))
+    return [quoted(as_written(term, plan.casing)) for term in concepts_in(units) if stems(term) - said]
 
 
 def _use_of_time(wishes: Wishes, section: PlannedSection, units: Sequence[Unit], turn: int) -> str:

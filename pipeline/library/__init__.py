@@ -13,6 +13,9 @@ class Embedder(Protocol):
     """Names the vectors: two embedders with the same ``model`` and ``dimensions`` are interchangeable."""
     dimensions: int
 
+    english_only: bool
+    """Whether a text in another language gets a vector that says nothing."""
+
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one unit vector (``dimensions`` floats) per text, in order.
 

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 1_000
 """Texts embedded and stored at once: what is lost when an embedding is cut short."""
+INDEXED_FROM = 20_000
+"""Chapters from which on vectors get an index: below, an exact search takes less than ten milliseconds."""
+INDEX_TIMEOUT_S = 3_600.0
 Progress = Callable[[int, int], None]
 """Told how many texts have their vectors, of how many."""
 _LOCK = 0x636F757273650002  # beside the lock of the schema's steps
@@ -89,18 +92,12 @@ async def load_catalogue(
     if await is_loaded(pool, embedder):
         return False
     began = time.monotonic()
-    async with _locked(pool) as conn:
+    async with locked(pool) as conn:
         sql = queries("library")
         if await sql.is_loaded(conn, model=embedder.model, catalogue=version()):
             return False  # somebody else loaded it while we waited for the lock
         books = await _store_books(conn)
-        count = await sql.count_vectors(conn, model=embedder.model)
-        done = count["chapters_done"] + count["sections_done"]
-        total = count["chapters"] + count["sections"]
-        progress(done, total)
-        chapters = await _embed_chapters(conn, embedder, lambda new: progress(done + new, total))
-        done += chapters
-        sections = await _embed_sections(conn, embedder, lambda new: progress(done + new, total))
+        chapters, sections = await fill_vectors(conn, embedder, progress)
         await sql.analyze(conn)
         await sql.mark_loaded(conn, model=embedder.model, catalogue=version())
     logger.info(
@@ -118,7 +115,7 @@ async def load_catalogue(
 
 
 @asynccontextmanager
-async def _locked(pool: Pool) -> AsyncIterator[Any]:
+async def locked(pool: Pool) -> AsyncIterator[Any]:
     """Hold the library's lock, and the connection that holds it, so that one process embeds and not all."""
     sql = queries("library")
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
@@ -153,10 +150,34 @@ async def _store_books(conn: Any) -> int:
     return len(changed)
 
 
+async def fill_vectors(
+    conn: Any, embedder: Embedder, progress: Progress = lambda _done, _all: None
+) -> tuple[int, int]:
+    """Embed every chapter and section that has no vector of `embedder`; make its index once that pays.
+
+    Returns:
+        How many chapters and how many sections were embedded.
+
+    Raises:
+        EmbedderUnavailable: part of them have their vectors; a call later does the rest.
+    """
+    count = await queries("library").count_vectors(conn, model=embedder.model)
+    total = count["chapters"] + count["sections"]
+    done = count["chapters_done"] + count["sections_done"]
+    progress(done, total)
+    chapters = await _embed_chapters(conn, embedder, lambda new: progress(done + new, total))
+    await ensure_index(conn, embedder.model)
+    done += chapters
+    sections = await _embed_sections(conn, embedder, lambda new: progress(done + new, total))
+    return chapters, sections
+
+
 async def _embed_chapters(conn: Any, embedder: Embedder, progress: Callable[[int], None]) -> int:
     sql = queries("library")
-    done = 0
-    while rows := await fetch_all(sql.chapters_without_vector(conn, model=embedder.model, most=BATCH)):
+    done, last = 0, 0
+    while rows := await fetch_all(
+        sql.chapters_without_vector(conn, model=embedder.model, after=last, most=BATCH)
+    ):
         vectors = await embedder.embed([chapter_text(row) for row in rows])
         await sql.store_chapter_vectors(
             conn,
@@ -165,6 +186,7 @@ async def _embed_chapters(conn: Any, embedder: Embedder, progress: Callable[[int
             **await asyncio.to_thread(_numbers, vectors),
         )
         done += len(rows)
+        last = rows[-1]["chapter_id"]
         progress(done)
         logger.info("chapters embedded", extra={"embedder": embedder.model, "chapters": done})
     return done
@@ -172,8 +194,12 @@ async def _embed_chapters(conn: Any, embedder: Embedder, progress: Callable[[int
 
 async def _embed_sections(conn: Any, embedder: Embedder, progress: Callable[[int], None]) -> int:
     sql = queries("library")
-    done = 0
-    while rows := await fetch_all(sql.sections_without_vector(conn, model=embedder.model, most=BATCH)):
+    done, last, last_index = 0, 0, -1
+    while rows := await fetch_all(
+        sql.sections_without_vector(
+            conn, model=embedder.model, after=last, after_index=last_index, most=BATCH
+        )
+    ):
         vectors = await embedder.embed([section_text(row) for row in rows])
         await sql.store_section_vectors(
             conn,
@@ -183,9 +209,24 @@ async def _embed_sections(conn: Any, embedder: Embedder, progress: Callable[[int
             **await asyncio.to_thread(_numbers, vectors),
         )
         done += len(rows)
+        last, last_index = rows[-1]["chapter_id"], rows[-1]["index"]
         progress(done)
         logger.info("sections embedded", extra={"embedder": embedder.model, "sections": done})
     return done
+
+
+async def ensure_index(conn: Any, model: str, *, from_chapters: int = INDEXED_FROM) -> bool:
+    """Make the index of a model's chapter vectors if there are `from_chapters` and it has none; tell if so.
+
+    A minute for 100,000 chapters, in which nobody can add books and everybody can search.
+    """
+    sql = queries("library")
+    if not await sql.needs_index(conn, model=model, from_chapters=from_chapters):
+        return False
+    dimensions = await sql.dimensions(conn, model=model)
+    await conn.execute("SELECT library_make_index($1, $2)", model, dimensions, timeout=INDEX_TIMEOUT_S)
+    logger.info("vectors indexed", extra={"embedder": model, "dimensions": dimensions})
+    return True
 
 
 def _numbers(vectors: Sequence[Sequence[float]]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class StaticEmbedder:
 
     model = "static-minilm-256-v1"
     dimensions = 256
+    english_only = True
 
     def __init__(self) -> None:
         self._model: StaticModel | None = None

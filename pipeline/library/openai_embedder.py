@@ -29,6 +29,8 @@ class OpenAIEmbedder:
     ``dimensions`` of a model that is not in the list above is 0 until its first answer.
     """
 
+    english_only = False
+
     def __init__(self, settings: Settings) -> None:
         self._name = settings.openai_embedding_model
         self._shortened = settings.embedding_dimensions

@@ -75,19 +75,22 @@ def score(evidence: Evidence) -> float:
     return 1.0 / (1.0 + math.exp(-z))
 
 
-def choose(query: str, hits: Sequence[Hit], budget_minutes: int) -> tuple[FoundBook, ...]:
+def choose(
+    query: str, hits: Sequence[Hit], budget_minutes: int, *, foreign: str | None = None
+) -> tuple[FoundBook, ...]:
     """Return what a course of `budget_minutes` may be written from: books, best first, each with chapters.
 
     Args:
         query: for the message of the refusal.
         hits: best first.
         budget_minutes: more minutes, more chapters.
+        foreign: the language of the query, where the search does not know it.
 
     Raises:
         NoRelevantBooks: the best chapter is not accepted; the message names the nearest books.
     """
     if not hits or hits[0].score < ACCEPTED:
-        raise NoRelevantBooks(refusal(query, hits))
+        raise NoRelevantBooks(refusal(query, hits, foreign))
     return _by_book(_enough(hits, budget_minutes * READING_FACTOR))
 
 
@@ -128,14 +131,24 @@ def _by_book(hits: Sequence[Hit]) -> tuple[FoundBook, ...]:
     )
 
 
-def refusal(query: str, hits: Sequence[Hit]) -> str:
-    """Return why there is no course, for the learner, with the books that come nearest."""
+def refusal(query: str, hits: Sequence[Hit], foreign: str | None = None) -> str:
+    """Return why there is no course, for the learner, with the books that come nearest.
+
+    To a search that does not know the query's language no book is near, so none is named.
+    """
     asked = " ".join(query.split())
     shown = asked if len(asked) <= 80 else f"{asked[:79].rstrip()}…"
+    answer = f"The library has no book about “{shown}”."
+    if foreign:
+        return f"{answer} {not_understood(foreign)}"
     nearest_titles = dict.fromkeys(hit.book_title for hit in hits if hit.score > 0)
     titles = [f"“{title}”" for title in nearest_titles][:NEAREST_BOOKS]
-    answer = f"The library has no book about “{shown}”."
     if not titles:
         return answer
     nearest = " and ".join([", ".join(titles[:-1]), titles[-1]]) if len(titles) > 1 else titles[0]
     return f"{answer} The nearest it has: {nearest}."
+
+
+def not_understood(foreign: str) -> str:
+    """Return what a search that knows English only says of a question in another language."""
+    return f"It is searched in English, and this looks like {foreign}: try it in English."

@@ -11,13 +11,17 @@ import asyncpg
 from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.errors import LibraryUnavailable
 from pipeline.library import Embedder, relevance
+from pipeline.library.filters import ALL_BOOKS, Filters
+from pipeline.library.languages import foreign_language
 from pipeline.library.relevance import Evidence, Hit
 from pipeline.library.views import ListedBook, SearchResult, ShownBook, ShownChapter, ShownSection
 from pipeline.library.wording import topic_words
 from pipeline.outline import Book, BookSection, Brief, Chapter, FoundBook, reading_minutes
 
-CANDIDATES = 150
-"""Chapters that each ranking puts forward, and that are scored after fusion."""
+CANDIDATES = 100
+"""Chapters that each ranking, by meaning and by words, puts forward to be scored."""
+MOST_ROWS = 5_000
+"""Chapters looked at for the words of a question, all words together: its rarest words come first."""
 MOST_WORDS = 64
 """Words of a question that full text looks for: its first."""
 SHOWN_SCORE = 0.15
@@ -46,7 +50,7 @@ class Library:
             LibraryUnavailable: no chapter has a vector of this embedder yet.
         """
         hits = await self.hits(brief.query, vector)
-        return relevance.choose(brief.query, hits, brief.budget_minutes)
+        return relevance.choose(brief.query, hits, brief.budget_minutes, foreign=self._foreign(brief.query))
 
     async def reading(self, found: Sequence[FoundBook], vector: Sequence[float]) -> tuple[Chapter, ...]:
         """Return the chapters of `found`, best first, with sections and how close these are to `vector`.
@@ -58,25 +62,28 @@ class Library:
         placed = [c.model_copy(update={"score": scores[c.book.book_id, c.number]}) for c in chapters]
         return tuple(sorted(placed, key=lambda c: (-c.score, c.book.book_id, c.number)))
 
-    async def search(self, text: str, vector: Sequence[float], *, limit: int = 20) -> tuple[Chapter, ...]:
+    async def search(
+        self, text: str, vector: Sequence[float], *, limit: int = 20, filters: Filters = ALL_BOOKS
+    ) -> tuple[Chapter, ...]:
         """Return the `limit` chapters nearest to a question, best first, whatever their score.
 
         Args:
             text: the question; its words are looked for.
             vector: the question's unit vector, of this library's embedder.
-            limit: chapters returned, at most 150.
+            limit: chapters returned, at most 100.
+            filters: the books to keep to.
 
         Raises:
             LibraryUnavailable: no chapter has a vector of this embedder yet.
         """
-        hits = (await self.hits(text, vector))[:limit]
+        hits = (await self.hits(text, vector, filters))[:limit]
         scores = {(hit.book_id, hit.number): hit.score for hit in hits}
         chapters = {(c.book.book_id, c.number): c for c in await self._chapters(list(scores), vector)}
         return tuple(
             chapters[key].model_copy(update={"score": scores[key]}) for key in scores if key in chapters
         )
 
-    async def hits(self, text: str, vector: Sequence[float]) -> list[Hit]:
+    async def hits(self, text: str, vector: Sequence[float], filters: Filters = ALL_BOOKS) -> list[Hit]:
         """Return what :meth:`search` goes by: some 150 candidates, best first, with the evidence of each."""
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
             try:
@@ -88,6 +95,8 @@ class Library:
                         words=topic_words(text),
                         most=CANDIDATES,
                         most_words=MOST_WORDS,
+                        most_rows=MOST_ROWS,
+                        **filters.model_dump(),
                         enough_weight=relevance.ENOUGH_WEIGHT,
                     )
                 )
@@ -144,15 +153,19 @@ class Library:
             chapters = await fetch_all(self._sql.chapters_of(conn, book_id=book_id))
         return ShownBook(**row, chapters_count=len(chapters), chapters=tuple(map(_shown_chapter, chapters)))
 
-    async def search_text(self, question: str) -> tuple[SearchResult, ...]:
+    async def search_text(self, question: str, filters: Filters = ALL_BOOKS) -> tuple[SearchResult, ...]:
         """Return the chapters about a question, best first; none where nothing is about it.
+
+        Args:
+            question: in plain words.
+            filters: the books to keep to.
 
         Raises:
             EmbedderUnavailable: the question could not be turned into a vector.
             LibraryUnavailable: no chapter has a vector of this embedder yet.
         """
         (vector,) = await self._embedder.embed([question])
-        chapters = await self.search(question, vector, limit=SHOWN_RESULTS)
+        chapters = await self.search(question, vector, limit=SHOWN_RESULTS, filters=filters)
         return tuple(
             SearchResult(
                 book_id=chapter.book.book_id,
@@ -165,6 +178,14 @@ class Library:
             for chapter in chapters
             if chapter.score >= SHOWN_SCORE
         )
+
+    def language_note(self, question: str) -> str | None:
+        """Return a sentence for who asked in a language that the search does not know, else None."""
+        foreign = self._foreign(question)
+        return relevance.not_understood(foreign) if foreign else None
+
+    def _foreign(self, question: str) -> str | None:
+        return foreign_language(question) if self._embedder.english_only else None
 
 
 def _hit(row: Any) -> Hit:
@@ -209,18 +230,27 @@ def _chapter(row: Any, sections: Sequence[BookSection]) -> Chapter:
 
 def _section(row: Any) -> BookSection:
     return BookSection(
-        index=row["index"], title=row["title"], words=row["words"], similarity=round(row["similarity"], 4)
+        index=row["index"],
+        title=row["title"],
+        words=row["words"],
+        similarity=round(row["similarity"], 4),
+        url=row["url"],
     )
 
 
 def _shown_chapter(row: Any) -> ShownChapter:
-    sections = zip(row["section_titles"], row["section_words"], strict=True)
+    sections = zip(row["section_titles"], row["section_urls"], row["section_words"], strict=True)
     return ShownChapter(
         number=row["number"],
         title=row["title"],
         url=row["url"],
         minutes=reading_minutes(row["words"]),
+        words=row["words"],
         summary=row["summary"],
         key_concepts=tuple(row["key_concepts"]),
-        sections=tuple(ShownSection(title=t, minutes=reading_minutes(w)) for t, w in sections),
+        terms=tuple(row["terms"]),
+        sections=tuple(
+            ShownSection(title=title, url=url, minutes=reading_minutes(words), words=words)
+            for title, url, words in sections
+        ),
     )

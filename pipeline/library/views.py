@@ -13,9 +13,13 @@ class ListedBook(Value):
     authors: tuple[str, ...]
     licence: str
     url: str
-    """Where the book can be read, exactly as its publisher gives it."""
+    """Where it can be read, exactly as its publisher gives it; of an own book maybe its file's name."""
+    language: str
+    """As BCP 47 names it; ``und`` where it is unknown."""
     subjects: tuple[str, ...]
     level: str
+    own: bool
+    """Whether the operator added it; else it is shipped."""
     chapters_count: int
 
 
@@ -23,8 +27,11 @@ class ShownSection(Value):
     """A section of a chapter."""
 
     title: str
+    url: str
+    """Where it can be read, with page or anchor; the chapter's address where it has none of its own."""
     minutes: int
     """Reading time."""
+    words: int
 
 
 class ShownChapter(Value):
@@ -37,8 +44,11 @@ class ShownChapter(Value):
     """Where the chapter can be read; the book's address where it has none of its own."""
     minutes: int
     """Reading time."""
+    words: int
     summary: str
     key_concepts: tuple[str, ...]
+    terms: tuple[str, ...]
+    """Names in the book's own glossary."""
     sections: tuple[ShownSection, ...]
 
 

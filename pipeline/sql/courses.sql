@@ -1,34 +1,56 @@
 -- The event log and its courses. Times are the database's; fences and seqs are checked in WHERE, so a
 -- statement that touches no row is the answer "not yours any more".
 
--- name: create_course^
--- A course and its first event in one statement, unless the caller has too many in the making.
-WITH active AS (
-    SELECT count(*) AS n FROM courses WHERE caller = :caller AND status = 'processing'
+-- name: create_courses
+-- Courses with their idempotency keys and first events, one answer for each, in order: the course that its key
+-- named before; or whether its caller has room; and whether it is written, which with room means that nobody
+-- took its key at the same instant. (Who does waits here for the other to commit, in the order of the keys, so
+-- that two batches cannot wait for each other.)
+WITH asked AS (
+    SELECT * FROM json_to_recordset(:asked::json) AS a(
+        n bigint, course_id uuid, caller text, max_active bigint, key text, hash text,
+        query text, hours float8, preferences json, view json, head text, tail text)
+), earlier AS (
+    SELECT asked.n, k.course_id, k.request_hash FROM asked
+    JOIN idempotency_keys AS k ON k.caller = asked.caller AND k.key = asked.key
+    WHERE k.created_at >= now() - interval '24 hours'
+), active AS (
+    SELECT caller, (SELECT count(*) FROM courses AS c WHERE c.caller = a.caller AND c.status = 'processing') AS n
+    FROM (SELECT DISTINCT caller FROM asked) AS a
+), room AS (
+    SELECT fresh.* FROM (
+        SELECT *, row_number() OVER (PARTITION BY caller ORDER BY n) AS place FROM asked
+        WHERE n NOT IN (SELECT n FROM earlier)
+    ) AS fresh
+    JOIN active USING (caller) WHERE active.n + fresh.place <= fresh.max_active
+), key AS (
+    INSERT INTO idempotency_keys AS k (caller, key, request_hash, course_id)
+    SELECT caller, key, decode(hash, 'hex'), course_id FROM room WHERE key IS NOT NULL ORDER BY caller, key
+    ON CONFLICT (caller, key) DO UPDATE
+        SET request_hash = excluded.request_hash, course_id = excluded.course_id, created_at = now()
+        WHERE k.created_at < now() - interval '24 hours'
+    RETURNING course_id
 ), course AS (
     INSERT INTO courses (course_id, caller, query, hours, preferences, view)
-    SELECT :course_id::uuid, :caller::text, :query::text, :hours::float8, :preferences::json, :view::json
-    FROM active WHERE active.n < :max_active::bigint
+    SELECT course_id, caller, query, hours, preferences, view FROM room
+    WHERE key IS NULL OR course_id IN (SELECT course_id FROM key)
     RETURNING course_id, clock_timestamp() AS at
+), event AS (
+    INSERT INTO events (course_id, seq, type, status, at, message)
+    SELECT course_id, 1, 'course_requested', 'processing', at,
+           (head || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || tail)::json
+    FROM course JOIN room USING (course_id)
+    RETURNING course_id
 )
-INSERT INTO events (course_id, seq, type, status, at, message)
-SELECT course_id, 1, 'course_requested', 'processing', at,
-       (:head::text || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || :tail::text)::json
-FROM course
-RETURNING seq, status, message;
+SELECT earlier.course_id AS earlier, encode(earlier.request_hash, 'hex') AS earlier_hash,
+       room.n IS NOT NULL AS had_room, event.course_id IS NOT NULL AS is_written
+FROM asked LEFT JOIN earlier USING (n) LEFT JOIN room USING (n) LEFT JOIN event ON event.course_id = asked.course_id
+ORDER BY asked.n;
 
--- name: keep_idempotency_key^
--- Take the key for this course; no row when somebody has it and is not a day old.
-INSERT INTO idempotency_keys AS k (caller, key, request_hash, course_id)
-VALUES (:caller, :key, :request_hash, :course_id)
-ON CONFLICT (caller, key) DO UPDATE
-    SET request_hash = excluded.request_hash, course_id = excluded.course_id, created_at = now()
-    WHERE k.created_at < now() - interval '24 hours'
-RETURNING course_id;
-
--- name: find_idempotency_key^
-SELECT request_hash, course_id FROM idempotency_keys
-WHERE caller = :caller AND key = :key AND created_at >= now() - interval '24 hours';
+-- name: count_active$
+-- Courses in the making of the caller of a course.
+SELECT count(*) FROM courses
+WHERE status = 'processing' AND caller = (SELECT caller FROM courses WHERE course_id = :course_id);
 
 -- name: forget_idempotency_keys!
 DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
@@ -60,12 +82,26 @@ RETURNING seq, status, message;
 
 -- name: lock_course^
 -- Hold the course's row until the transaction ends.
-SELECT status, last_seq, fence, claims, coalesce(lease_until > now(), false) AS leased
+SELECT caller, status, last_seq, fence, claims, coalesce(lease_until > now(), false) AS leased
 FROM courses WHERE course_id = :course_id FOR UPDATE;
 
 -- name: entries_after
 SELECT seq, status, message FROM events
 WHERE course_id = :course_id AND seq > :after ORDER BY seq LIMIT :most;
+
+-- name: pages
+-- A page of each of many logs. It ends with the entry that fills it, so that one larger than a page is read all
+-- the same.
+SELECT asked.place, page.seq, page.status, page.message
+FROM unnest(:course_ids::uuid[], :afters::bigint[]) WITH ORDINALITY AS asked(course_id, after, place)
+CROSS JOIN LATERAL (
+    SELECT seq, status, message, size, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS size_so_far
+    FROM (
+        SELECT seq, status, message, octet_length(message::text) AS size FROM events
+        WHERE course_id = asked.course_id AND seq > asked.after ORDER BY seq LIMIT :most
+    ) AS entry
+) AS page
+WHERE size_so_far - size < :bytes ORDER BY asked.place, page.seq;
 
 -- name: claim^
 UPDATE courses
@@ -108,6 +144,10 @@ RETURNING enqueue_no;
 UPDATE courses SET enqueue_no = enqueue_no + 1, enqueued_at = now() WHERE course_id = :course_id
 RETURNING enqueue_no;
 
+-- name: delete_course!
+-- With its log, its parts and sections and its idempotency key, which refer to it.
+DELETE FROM courses WHERE course_id = :course_id;
+
 -- name: store_course!
 UPDATE courses SET title = :title, estimated_hours = :estimated_hours, author = :author, quality = :quality::json
 WHERE course_id = :course_id;
@@ -127,8 +167,16 @@ FROM json_array_elements(:sections::json) AS s;
 SELECT view, last_seq, status, extract(epoch FROM now() - created_at)::float8 AS age_s
 FROM courses WHERE course_id = :course_id;
 
+-- name: further
+-- What a reconcile asks every two seconds: of many courses those whose log goes on after the seq that is known,
+-- and those that are gone. Ids as text: to make thousands of them out of bytes is this side's work.
+SELECT known.course_id, c.last_seq, c.status
+FROM unnest(:course_ids::text[], :seqs::bigint[]) AS known(course_id, seq)
+LEFT JOIN courses AS c ON c.course_id = known.course_id::uuid
+WHERE c.last_seq IS NULL OR c.last_seq > known.seq;
+
 -- name: last_seqs
--- Where the logs of many courses stand: what a reconcile asks every two seconds.
+-- Where the logs of many courses stand.
 SELECT course_id, last_seq, status FROM courses WHERE course_id = ANY(:course_ids::uuid[]);
 
 -- name: newest
@@ -148,10 +196,9 @@ SELECT part_index, title, why, estimated_minutes FROM parts WHERE course_id = :c
 -- name: sections_of
 SELECT part_index, section FROM sections WHERE course_id = :course_id ORDER BY part_index, order_index;
 
--- name: sum_tokens^
-SELECT coalesce(sum(prompt_tokens), 0)::bigint AS prompt, coalesce(sum(completion_tokens), 0)::bigint AS completion,
-       coalesce(sum(model_calls), 0)::bigint AS calls
-FROM courses;
-
--- name: count_by_status
-SELECT status, count(*) AS n FROM courses GROUP BY status;
+-- name: totals^
+-- Courses by status, and what model calls took: a handful of rows, and an index of those in the making.
+SELECT (SELECT count(*) FROM courses WHERE status = 'processing') AS processing,
+       sum(complete)::bigint AS complete, sum(error)::bigint AS error, sum(prompt_tokens)::bigint AS prompt_tokens,
+       sum(completion_tokens)::bigint AS completion_tokens, sum(model_calls)::bigint AS model_calls
+FROM totals;

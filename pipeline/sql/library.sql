@@ -34,8 +34,9 @@ WITH facts AS (
         key_concepts text[], terms text[], words integer, url text, sections json)
     RETURNING chapter_id, number
 )
-INSERT INTO book_sections (chapter_id, index, title, words)
-SELECT chapters.chapter_id, s.position - 1, s.section ->> 'title', coalesce((s.section ->> 'words')::integer, 0)
+INSERT INTO book_sections (chapter_id, index, title, words, url)
+SELECT chapters.chapter_id, s.position - 1, s.section ->> 'title', coalesce((s.section ->> 'words')::integer, 0),
+       coalesce(s.section ->> 'url', '')
 FROM facts, json_array_elements(book -> 'chapters') AS c,
      json_array_elements(c -> 'sections') WITH ORDINALITY AS s(section, position), chapters
 WHERE chapters.number = (c ->> 'number')::integer;
@@ -51,13 +52,15 @@ UNION ALL SELECT '', count(*) FROM book_chapters;
 -- name: chapters_without_vector
 SELECT c.chapter_id, c.title, c.summary, c.key_concepts, c.section_titles, b.title AS book_title
 FROM book_chapters AS c JOIN books AS b USING (book_id)
-WHERE NOT EXISTS (SELECT FROM chapter_vectors AS v WHERE v.model = :model AND v.chapter_id = c.chapter_id)
+WHERE c.chapter_id > :after
+  AND NOT EXISTS (SELECT FROM chapter_vectors AS v WHERE v.model = :model AND v.chapter_id = c.chapter_id)
 ORDER BY c.chapter_id LIMIT :most;
 
 -- name: sections_without_vector
 SELECT s.chapter_id, s.index, s.title, c.title AS chapter_title
 FROM book_sections AS s JOIN book_chapters AS c USING (chapter_id)
-WHERE NOT EXISTS (SELECT FROM section_vectors AS v
+WHERE (s.chapter_id, s.index) > (:after, :after_index)
+  AND NOT EXISTS (SELECT FROM section_vectors AS v
                   WHERE v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index)
 ORDER BY s.chapter_id, s.index LIMIT :most;
 
@@ -89,57 +92,75 @@ INSERT INTO library_loads (model, catalogue) VALUES (:model, :catalogue)
 ON CONFLICT (model) DO UPDATE SET catalogue = excluded.catalogue, loaded_at = now();
 
 -- name: search
--- Chapters about a question. Three rankings (chapter vectors, section vectors, words) give candidates, fused
--- by reciprocal rank (Cormack et al. 2009). Each comes with what its score is made of: the cosine to the
--- chapter and to its nearest section, and `coverage`, the share of the question's words that occur in the
--- chapter, rare words counting more (inverse document frequency). Two words side by side ("civil war") count
--- once more as a pair, with the mean of their weights.
+-- Chapters about a question. Two rankings (chapter vectors, words) put candidates forward. Each comes with what
+-- its score is made of: the cosine to the chapter and to its nearest section, and `coverage`, the share of the
+-- question's words that occur in the chapter, rare words counting more (inverse document frequency). Two words
+-- side by side ("civil war") count once more as a pair, with the mean of their weights. `unknown` is the share of
+-- the question's words that no chapter has, the same for all. Candidates are sought by
+-- the rarest words, as many as `:most_rows` chapters allow: frequent ones tell little and are in most of a large
+-- library. A filter is NULL where nothing is asked of books.
 WITH question AS MATERIALIZED (
     SELECT :vector::real[]::vector AS embedding
+), chosen AS MATERIALIZED (
+    SELECT CASE WHEN coalesce(:subject::text, :level::text, :language::text, :licence::text, :own::boolean::text)
+                     IS NOT NULL
+           THEN ARRAY(SELECT book_id FROM books
+                      WHERE (:subject IS NULL OR lower(:subject) IN (SELECT lower(s) FROM unnest(subjects) AS s))
+                        AND (:level IS NULL OR level = :level)
+                        AND (:language IS NULL OR starts_with(lower(language) || '-', lower(:language) || '-'))
+                        AND (:licence IS NULL OR starts_with(lower(licence) || ' ', lower(:licence) || ' '))
+                        AND (:own::boolean IS NULL OR own = :own::boolean))
+           END AS books
 ), spoken AS MATERIALIZED (
-    SELECT w.lexeme, place, ln((everything.chapters + 1) / (coalesce(known.chapters, 0) + 0.5)) AS weight
+    SELECT w.lexeme, place, coalesce(known.chapters, 0) AS chapters,
+           ln((everything.chapters + 1) / (coalesce(known.chapters, 0) + 0.5)) AS weight
     FROM unnest(to_tsvector('english', :words::text)) AS w CROSS JOIN unnest(w.positions) AS place
          LEFT JOIN library_lexemes AS known USING (lexeme)
          CROSS JOIN (SELECT chapters FROM library_lexemes WHERE lexeme = '') AS everything
     ORDER BY place LIMIT :most_words
 ), word AS MATERIALIZED (
-    SELECT library_word(lexeme) AS word, max(weight) AS weight, false AS is_pair FROM spoken GROUP BY lexeme
+    SELECT library_word(lexeme) AS word, max(weight) AS weight, max(chapters) AS chapters, false AS is_pair
+    FROM spoken GROUP BY lexeme
     UNION ALL
-    SELECT library_word(a.lexeme) <-> library_word(b.lexeme), max(a.weight + b.weight) / 2, true
+    SELECT library_word(a.lexeme) <-> library_word(b.lexeme), max(a.weight + b.weight) / 2, NULL, true
     FROM spoken AS a JOIN spoken AS b ON b.place = a.place + 1 AND b.lexeme <> a.lexeme
     GROUP BY a.lexeme, b.lexeme
-), any_word AS MATERIALIZED (
-    SELECT string_agg(word::text, ' | ') FILTER (WHERE NOT is_pair)::tsquery AS word,
-           least(sum(weight), :enough_weight::float8) AS weight
-    FROM word
-), near_chapters AS (
-    SELECT chapter_id, row_number() OVER (ORDER BY distance, chapter_id) AS place
-    FROM (SELECT chapter_id, embedding <#> (SELECT embedding FROM question) AS distance
-          FROM chapter_vectors WHERE model = :model ORDER BY distance LIMIT :most) AS nearest
-), near_sections AS (
-    SELECT chapter_id, row_number() OVER (ORDER BY min(distance), chapter_id) AS place
-    FROM (SELECT chapter_id, embedding <#> (SELECT embedding FROM question) AS distance
-          FROM section_vectors WHERE model = :model ORDER BY distance LIMIT :most) AS nearest
-    GROUP BY chapter_id
+), sought AS MATERIALIZED (
+    SELECT word, weight
+    FROM (SELECT word, weight, row_number() OVER by_rarity AS place, sum(chapters) OVER by_rarity AS rows
+          FROM word WHERE chapters > 0 WINDOW by_rarity AS (ORDER BY chapters, word::text)) AS rarest
+    WHERE rows <= :most_rows OR place = 1
 ), with_words AS (
-    SELECT chapter_id, row_number() OVER (ORDER BY weight DESC, rank DESC, chapter_id) AS place
-    FROM (SELECT c.chapter_id, sum(word.weight) AS weight, max(ts_rank(c.lexemes, any_word.word)) AS rank
-          FROM any_word JOIN book_chapters AS c ON c.lexemes @@ any_word.word
-               JOIN word ON c.lexemes @@ word.word
-          GROUP BY c.chapter_id ORDER BY weight DESC, rank DESC LIMIT :most) AS best
-), candidates AS (
-    SELECT chapter_id
-    FROM (TABLE near_chapters UNION ALL TABLE near_sections UNION ALL TABLE with_words) AS ranked
-    GROUP BY chapter_id ORDER BY sum(1.0 / (60 + place)) DESC, chapter_id LIMIT :most
+    SELECT c.chapter_id
+    FROM sought CROSS JOIN LATERAL (
+        SELECT chapter_id FROM book_chapters
+        WHERE lexemes @@ sought.word
+          AND ((SELECT books FROM chosen) IS NULL OR book_id = ANY((SELECT books FROM chosen)::text[]))
+        LIMIT :most_rows) AS c
+    GROUP BY c.chapter_id ORDER BY sum(sought.weight) DESC, c.chapter_id LIMIT :most
+), candidates AS MATERIALIZED (
+    SELECT chapter_id FROM library_nearest(:model::text, :vector::real[], :most, (SELECT books FROM chosen))
+    UNION
+    SELECT chapter_id FROM with_words
 )
 SELECT c.chapter_id, c.book_id, c.number, c.title, c.words, b.title AS book_title,
        -(v.embedding <#> (SELECT embedding FROM question)) AS cosine,
        (SELECT -min(s.embedding <#> (SELECT embedding FROM question)) FROM section_vectors AS s
         WHERE s.model = :model AND s.chapter_id = c.chapter_id) AS section_cosine,
        (SELECT sum(word.weight) FROM word WHERE c.lexemes @@ word.word)::float8
-           / (SELECT nullif(weight, 0) FROM any_word) AS coverage
+           / (SELECT nullif(least(sum(weight), :enough_weight::float8), 0) FROM word) AS coverage,
+       (SELECT sum(weight) FILTER (WHERE chapters = 0) / sum(weight) FROM word WHERE NOT is_pair)::float8 AS unknown
 FROM candidates JOIN book_chapters AS c USING (chapter_id) JOIN books AS b USING (book_id)
      JOIN chapter_vectors AS v ON v.model = :model AND v.chapter_id = c.chapter_id;
+
+-- name: needs_index$
+-- Whether a model has so many vectors that an index pays, and none yet. Iterative scans came with pgvector 0.8.
+SELECT to_regclass(library_index_name(:model)) IS NULL
+       AND (SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector')
+       AND (SELECT count(*) >= :from_chapters FROM chapter_vectors WHERE model = :model);
+
+-- name: dimensions$
+SELECT vector_dims(embedding) FROM chapter_vectors WHERE model = :model LIMIT 1;
 
 -- name: count_vectors^
 -- How many chapters and sections there are, and how many of them have a vector of a model.
@@ -163,7 +184,7 @@ FROM unnest(:book_ids::text[], :numbers::integer[]) AS wanted(book_id, number)
 
 -- name: sections
 -- The sections of chapters, with how close each is to a question.
-SELECT s.chapter_id, s.index, s.title, s.words,
+SELECT s.chapter_id, s.index, s.title, s.words, s.url,
        coalesce(-(v.embedding <#> (SELECT :vector::real[]::vector)), 0) AS similarity
 FROM book_sections AS s
      LEFT JOIN section_vectors AS v ON v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index
@@ -171,16 +192,19 @@ WHERE s.chapter_id = ANY(:chapter_ids::bigint[])
 ORDER BY s.chapter_id, s.index;
 
 -- name: books
-SELECT b.book_id, b.title, b.authors, b.licence, b.url, b.subjects, b.level, count(c.chapter_id) AS chapters_count
+SELECT b.book_id, b.title, b.authors, b.licence, b.url, b.language, b.subjects, b.level, b.own,
+       count(c.chapter_id) AS chapters_count
 FROM books AS b LEFT JOIN book_chapters AS c USING (book_id)
 GROUP BY b.book_id ORDER BY lower(b.title) COLLATE "C", b.book_id;
 
 -- name: book^
-SELECT book_id, title, authors, licence, url, subjects, level FROM books WHERE book_id = :book_id;
+SELECT book_id, title, authors, licence, url, language, subjects, level, own FROM books WHERE book_id = :book_id;
 
 -- name: chapters_of
-SELECT c.number, c.title, c.summary, c.key_concepts, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
-       c.section_titles, ARRAY(SELECT s.words FROM book_sections AS s
-                               WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_words
+SELECT c.number, c.title, c.summary, c.key_concepts, c.terms, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
+       c.section_titles,
+       ARRAY(SELECT s.words FROM book_sections AS s WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_words,
+       ARRAY(SELECT coalesce(nullif(s.url, ''), nullif(c.url, ''), b.url) FROM book_sections AS s
+             WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_urls
 FROM book_chapters AS c JOIN books AS b USING (book_id)
 WHERE c.book_id = :book_id ORDER BY c.number;

@@ -26,11 +26,13 @@ Ask for a course and watch it being written from real books.
 numbered 1, 2, 3 … without gaps. Server-Sent Events, WebSocket, long-polling and the status route are readers
 of that log, so they cannot disagree; the number (`seq`) is the cursor of each of them.
 
+A server that listens on loopback answers 403 to whatever does not come to one of its own names.
+
 Times are UTC, ISO-8601 with microseconds. Every error is `{"error": {"code", "message", "field"?}}`. Ignore
 members of an answer that you do not know: a newer server may send more.
 """
 TAGS = {
-    "courses": "Ask for courses, stop them, fetch them.",
+    "courses": "Ask for courses, stop them, fetch them, delete them.",
     "watching": "Follow a course: a stream, a socket, polling.",
     "library": "The books that courses are written from.",
     "operations": "For those who run the server.",

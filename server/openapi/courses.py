@@ -22,7 +22,12 @@ _CREATE = """\
 Durable before it is answered: from then on the course is being written, whatever restarts. The body is read
 as JSON whatever its content type.
 """
+_DELETE = """\
+One that is being written is cancelled first: its viewers get `course_failed` with `cancelled`, and `end`.
+Deleted twice it is 404. Its idempotency key is forgotten: the same request sent again asks for a new course.
+"""
 _KEY = "Names this request for 24 h: with the same body you get the original answer, with another one 422."
+_TOO_MANY = error("Too many courses of this caller are being written.", headers=RETRY_AFTER)
 _LIMIT: Json = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
 
 
@@ -33,7 +38,9 @@ def paths() -> Json:
         "/courses/{course_id}": {
             "parameters": [COURSE],
             "get": operation("getCourse", "courses", "Fetch the finished course", _finished()),
+            "delete": _delete(),
         },
+        "/courses/{course_id}.md": {"parameters": [COURSE], "get": _markdown()},
         "/course": {
             "get": operation(
                 "getCourseByQuery",
@@ -58,7 +65,7 @@ def _create() -> Json:
             "202": answer("It is being written.", json_of("Accepted"), location),
             **shared("BadRequest", "Forbidden", "TooLarge"),
             "422": error("The idempotency key was used with another body."),
-            "429": error("Too many courses of this caller are being written.", headers=RETRY_AFTER),
+            "429": _TOO_MANY,
             **shared("Unavailable"),
         },
         description=_CREATE,
@@ -96,6 +103,32 @@ def _finished() -> Json:
     }
 
 
+def _markdown() -> Json:
+    content: Json = {"text/markdown": {"schema": TEXT}}
+    name = header("`inline`, with the title as the name of a file.")
+    found = answer("The course as Markdown.", content, REVALIDATE | {"Content-Disposition": name})
+    return operation(
+        "getCourseAsMarkdown",
+        "courses",
+        "The finished course as Markdown",
+        _finished() | {"200": found},
+        description="What models and books wrote is escaped: it is text, the links are the sources' own.",
+    )
+
+
+def _delete() -> Json:
+    return operation(
+        "deleteCourse",
+        "courses",
+        "Delete a course, whatever state it is in",
+        {
+            "204": answer("It is gone, with its log."),
+            **shared("Forbidden", "NoSuchCourse", "Unavailable"),
+        },
+        description=_DELETE,
+    )
+
+
 def _cancel() -> Json:
     return operation(
         "cancelCourse",
@@ -119,6 +152,7 @@ def _retry() -> Json:
             "202": answer("It is being written.", json_of("StatusView")),
             **shared("Forbidden", "NoSuchCourse"),
             "409": error("It is complete, or its failure is none that another try can cure."),
+            "429": _TOO_MANY,
             **shared("Unavailable"),
         },
     )

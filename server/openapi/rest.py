@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.library.filters import LEVELS
+from server.openapi import own_books
 from server.openapi.pieces import (
     ETAG,
     TEXT,
@@ -18,6 +20,25 @@ _PLAIN: Json = {"text/plain": {"schema": TEXT}}
 _OBJECT: Json = {"application/json": {"schema": {"type": "object"}}}
 _READY = "Whether Postgres answers, the schema is there and the catalogue is loaded"
 
+_FILTERS = (
+    parameter("query", "subject", "Only books with this subject, in any case.", {**TEXT, "maxLength": 100}),
+    parameter("query", "level", "Only books of this level.", {**TEXT, "enum": list(LEVELS)}),
+    parameter("query", "language", "Only books in this language: a tag; `en` stands for `en-GB` too.", TEXT),
+    parameter(
+        "query",
+        "licence",
+        "Only books under this licence, or one that begins with it in whole words: `CC BY` stands for "
+        "`CC BY 4.0`, not for `CC BY-SA 4.0`.",
+        {**TEXT, "maxLength": 100},
+    ),
+    parameter(
+        "query",
+        "own",
+        "`true`: only what the operator added. `false`: only shipped books.",
+        {"type": "boolean"},
+    ),
+)
+
 
 def library() -> Json:
     """Return the paths of the library."""
@@ -29,14 +50,15 @@ def library() -> Json:
             "All books",
             {"200": answer("The books.", json_of("Books"))},
             "Unavailable",
-        ),
+        )
+        | {"post": own_books.add_book()},
         "/books/search": _get(
             "searchBooks",
             "library",
             "Chapters about a question, best first",
             {"200": answer("The chapters.", json_of("Hits"))},
             *("BadRequest", "Unavailable"),
-            parameters=(question,),
+            parameters=(question, *_FILTERS),
         ),
         "/books/{book_id}": _get(
             "getBook",
@@ -44,8 +66,11 @@ def library() -> Json:
             "One book with its chapters",
             {"200": answer("The book.", json_of("ShownBook"))},
             *("NoSuchBook", "Unavailable"),
-            parameters=(parameter("path", "book_id", "A book.", TEXT),),
-        ),
+        )
+        | {
+            "parameters": [parameter("path", "book_id", "A book.", TEXT)],
+            "delete": own_books.remove_book(),
+        },
     }
 
 

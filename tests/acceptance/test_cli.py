@@ -80,7 +80,11 @@ def test_no_watch_prints_where_it_can_be_watched(run: Run, running_house: Runnin
     assert " 100 %  Complete".strip() in watched
     shown = run("course", course_id).stdout
     assert watched.endswith(shown)
+    title = shown.splitlines()[0]
+    assert run("course", course_id, "--markdown").stdout.startswith(f"# {title}\n\n2 hours (120 min) · ")
     assert course_id in run("list").stdout
+    assert run("delete", course_id).stdout == "Deleted.\n"
+    assert course_id not in run("list").stdout
 
 
 def test_watching_goes_on_after_a_number(run: Run) -> None:
@@ -190,6 +194,7 @@ def test_the_books_can_be_listed_shown_and_searched(run: Run) -> None:
         (("course", "00000000-0000-4000-8000-000000000000"), "There is no course"),
         (("cancel", "nobody"), "There is no course 'nobody'."),
         (("retry", "nobody"), "There is no course 'nobody'."),
+        (("delete", "nobody"), "There is no course 'nobody'."),
         (("books", "show", "nothing"), "There is no book 'nothing'."),
         (("list", "--cursor", "nonsense"), "cursor is none that this server gave."),
     ],
@@ -233,6 +238,7 @@ def test_without_a_url_the_environment_says_where_the_server_is(running_house: R
         (("create", "x y", "--hours", "nan"), {}, "--hours"),
         (("watch", "x", "--after", "-1"), {}, "--after"),
         (("list", "--limit", "0"), {}, "--limit"),
+        (("course", "x", "--json", "--markdown"), {}, "--markdown"),
         (("list",), {"PORT": "many"}, "PORT"),
         (("up",), {"PORT": "many"}, "PORT"),
         (("fly",), {}, "fly"),

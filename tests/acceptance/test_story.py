@@ -88,11 +88,14 @@ async def read_events(
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         async for line in response.aiter_lines():
+            if line.startswith("retry: "):
+                continue  # says when to come back; a line of whatever event follows
             if line:
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif "data" in fields:
-                events.append(fields)
+                if fields["event"] != "ping":  # comes by the clock of the process
+                    events.append(fields)
                 fields = {}
             else:
                 fields = {}

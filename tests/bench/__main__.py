@@ -1,4 +1,4 @@
-"""``python -m tests.bench``: measure, and write docs/benchmarks.md (or, with --soak, docs/soak.md)."""
+"""``python -m tests.bench``: measure, and write docs/benchmarks.md and docs/quality.md (--soak: docs/soak.md)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from pipeline.backing import Backing, raise_fd_limit
 from pipeline.backing.redis import find_server
 from pipeline.settings import Settings
-from tests.bench import model_speed, pipeline_speed, report, soak
+from tests.bench import model_speed, pipeline_speed, plan_page, report, soak
 from tests.bench.live import endurance, rows
 from tests.bench.live.world import World, world
 from tests.processes import run_web, run_worker
 from tests.running import RunningHouse
 
-PARTS = ("pipeline", "model", "live")
+PARTS = ("pipeline", "model", "live", "plans")
 Measure = Callable[[World], Awaitable[list[report.Table]]]
 
 
@@ -63,8 +63,12 @@ async def live(measure: Measure) -> list[report.Table]:
                 return await measure(found)
 
 
-async def bench(parts: list[str], courses: int, *, is_soak: bool) -> list[report.Table]:
-    """Measure the parts asked for."""
+async def bench(
+    parts: list[str], courses: int, *, is_soak: bool, chosen: list[str] | None = None
+) -> list[report.Table]:
+    """Measure the parts asked for; of the live part, where rows were chosen, only those."""
+    if chosen:
+        return await live(lambda world: rows.measure_some(world, chosen))
     tables: list[report.Table] = []
     if "pipeline" in parts:
         tables += await pipeline(courses, is_soak=is_soak)
@@ -81,16 +85,24 @@ def main() -> None:
     parser.add_argument("--soak", action="store_true", help="the big loads, into docs/soak.md")
     parser.add_argument("--courses", type=int, help="courses to run (default 200; soak: 1000)")
     parser.add_argument("--only", choices=PARTS, help="one part, printed instead of written")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=rows.CHOICES,
+        help="only these rows of the live part, printed instead of written",
+    )
     options = parser.parse_args()
     raise_fd_limit()
     courses = options.courses or (1_000 if options.soak else 200)
     parts = [options.only] if options.only else list(PARTS)
-    tables = asyncio.run(bench(parts, courses, is_soak=options.soak))
-    if options.only is None:
+    tables = asyncio.run(bench(parts, courses, is_soak=options.soak, chosen=options.rows))
+    if options.only is None and options.rows is None:
         if options.soak:
             report.write("soak.md", "The big loads", tables, "make soak")
         else:
             report.write("benchmarks.md", "Benchmarks", tables, "make bench")
+    if "plans" in parts and not options.soak and not options.rows:  # they write their half of docs/quality.md
+        tables += asyncio.run(plan_page.measure())
     for table in tables:
         print(table.markdown(), end="\n\n")
 

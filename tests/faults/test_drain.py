@@ -85,7 +85,7 @@ async def test_peers_that_never_read_do_not_hold_up_the_exit(web: Web, http: htt
         peer = socket.socket()
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         peer.connect(("127.0.0.1", web.port))
-        peer.sendall(f"GET /courses/{course_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        peer.sendall(f"GET /courses/{course_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         peers.append(peer)
     await until_viewers(http, 20)
     assert await asyncio.to_thread(web.stop) < EXIT_S
@@ -98,7 +98,7 @@ async def test_viewers_that_vanish_are_forgotten(web: Web, http: httpx2.AsyncCli
     peers = []
     for _ in range(50):
         peer = socket.create_connection(("127.0.0.1", web.port))
-        peer.sendall(f"GET /courses/{course_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        peer.sendall(f"GET /courses/{course_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         peers.append(peer)
     await until_viewers(http, 50)
     for peer in peers:

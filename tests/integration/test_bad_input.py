@@ -126,6 +126,8 @@ def test_an_unknown_course_is_404_everywhere(http: httpx2.Client, course_id: str
     assert refusal(http.get(f"/courses/{course_id}/status?after=0&wait_s=1"), 404)
     for path in ("/courses/{}/cancel", "/courses/{}/retry"):
         assert refusal(http.post(path.format(course_id)), 404)["field"] == "course_id"
+    assert refusal(http.delete(f"/courses/{course_id}"), 404)["field"] == "course_id"
+    assert refusal(http.get(f"/courses/{course_id}.md"), 404)["code"] == "course_not_found"
 
 
 @pytest.mark.parametrize(

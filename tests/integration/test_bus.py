@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 import redis.asyncio as redis
 
-from pipeline.bus import Bus, Draft, Subscriber, connect, pack, unpack
+from pipeline.bus import Bus, Draft, connect, pack, unpack
 from pipeline.log import Entry
+from pipeline.subscription import Subscriber
+from tests.own_servers import OwnRedis
 
 TIMEOUT_S = 5
 
@@ -45,13 +47,11 @@ async def client(redis_url: str) -> AsyncIterator[redis.Redis]:
 
 @pytest.fixture
 async def subscriber(redis_url: str, heard: Heard) -> AsyncIterator[Subscriber]:
-    client = connect(redis_url, max_connections=2)
-    made = Subscriber(client, on_item=heard.items.put_nowait, on_confirmed=heard.on_confirmed)
+    made = Subscriber(redis_url, on_item=heard.items.put_nowait, on_confirmed=heard.on_confirmed)
     running = asyncio.create_task(made.run())
     yield made
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await client.aclose()
 
 
 def entry(course_id: str, seq: int) -> Entry:
@@ -74,6 +74,12 @@ def test_a_frame_gives_back_what_was_packed(item: Entry | Draft) -> None:
 def test_a_strange_frame_is_refused(frame: bytes) -> None:
     with pytest.raises(ValueError, match=r"no frame|invalid literal"):
         unpack("c", frame)
+
+
+async def commands_of(client: redis.Redis) -> int:
+    """How often something was published, as Redis counts it."""
+    calls = (await client.info("commandstats")).get("cmdstat_publish", {"calls": 0})["calls"]
+    return int(calls)
 
 
 async def test_what_is_published_after_the_confirmation_arrives_in_order(
@@ -121,14 +127,17 @@ async def test_one_connection_serves_any_number_of_courses(
     assert len(await client.client_list(_type="pubsub")) == 1
 
 
-async def test_a_burst_waits_for_connections_and_loses_nothing(
+async def test_a_burst_is_sent_together_in_order_and_loses_nothing(
     client: redis.Redis, subscriber: Subscriber, heard: Heard
 ) -> None:
     course_id = str(uuid4())
     subscriber.follow(course_id)
     await heard.confirmation()
-    await asyncio.gather(*(Bus(client).publish([entry(course_id, seq)]) for seq in range(200)))
-    assert {(await heard.item()).seq for _ in range(200)} == set(range(200))  # type: ignore[union-attr]
+    bus, before = Bus(client), await commands_of(client)
+    await asyncio.gather(*(bus.publish([entry(course_id, seq)]) for seq in range(5_000)))
+    assert [await heard.item() for _ in range(5_000)] == [entry(course_id, seq) for seq in range(5_000)]
+    assert await commands_of(client) - before >= 5_000
+    assert len(await client.client_list()) < 5
 
 
 async def test_one_who_leaves_and_comes_back_at_once_is_confirmed(
@@ -140,6 +149,47 @@ async def test_one_who_leaves_and_comes_back_at_once_is_confirmed(
     subscriber.leave(course_id)
     subscriber.follow(course_id)
     assert await heard.confirmation() == course_id
+
+
+async def test_a_redis_that_hangs_holds_up_a_publisher_no_longer_than_it_has_to(
+    client: redis.Redis, subscriber: Subscriber, heard: Heard
+) -> None:
+    course_id = str(uuid4())
+    subscriber.follow(course_id)
+    await heard.confirmation()
+    bus, loop = Bus(client), asyncio.get_running_loop()
+    await bus.publish([entry(course_id, 1)])
+    await client.client_pause(600, all=False)  # publishing counts as a write: it is answered late
+    began = loop.time()
+    await bus.publish([entry(course_id, 2)])
+    assert loop.time() - began < 0.5
+    await bus.publish([entry(course_id, 3)])
+    assert [await heard.item() for _ in range(3)] == [entry(course_id, seq) for seq in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+async def test_a_password_in_the_url_is_used_and_a_wrong_one_is_said_once(
+    own_redis: OwnRedis, heard: Heard, caplog: pytest.LogCaptureFixture, password: str
+) -> None:
+    admin = redis.Redis.from_url(own_redis.url)
+    await admin.config_set("requirepass", "right")
+    await admin.aclose()
+    url = own_redis.url.replace("://", f"://:{password}@", 1)
+    subscriber = Subscriber(url, on_item=heard.items.put_nowait, on_confirmed=heard.on_confirmed)
+    running = asyncio.create_task(subscriber.run())
+    course_id = str(uuid4())
+    subscriber.follow(course_id)
+    if password == "right":
+        assert await heard.confirmation() == course_id
+    else:
+        async with asyncio.timeout(TIMEOUT_S):
+            while not (said := [r for r in caplog.records if r.name == "pipeline.subscription"]):
+                await asyncio.sleep(0.01)  # it is only logged
+        assert "WRONGPASS" in said[0].__dict__["error"]
+        assert not subscriber.connected
+        assert len(said) == 1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_publishing_to_a_redis_that_is_away_is_forgotten() -> None:

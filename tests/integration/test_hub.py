@@ -2,122 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
-import redis.asyncio as redis
 
-from pipeline import course as machine
 from pipeline.bus import Bus, Draft, connect
-from pipeline.course import State, Task
-from pipeline.database import Pool, migrate, open_pool
-from pipeline.log import Claim, Entry, Log
+from pipeline.course import Task
+from pipeline.log import Log
 from pipeline.requests import Requests
 from server.feed import Feed, NoSuchCourse, Over
-from server.frames import Frame
-from server.hub import RECONCILE_S, Full, Hub
+from server.hub import Full, Hub
+from server.reconcile import RECONCILE_S
 from server.viewers import BUFFER
-from tests.integration.test_log import claim_of, create
-from tests.unit.test_course import result_of
-
-TIMEOUT_S = 10
-PARTS = 120
-
-
-@dataclass
-class House:
-    """A log, a bus and a hub, and one course in the making."""
-
-    log: Log
-    requests: Requests
-    bus: Bus
-    hub: Hub
-    client: redis.Redis
-
-    async def course(self) -> "Course":
-        course_id = await create(self.requests)
-        claim, state = await claim_of(self.log, course_id)
-        return Course(self, course_id, claim, state)
-
-
-class Course:
-    """A course whose events the test appends, publishing them or not."""
-
-    def __init__(self, house: House, course_id: str, claim: Claim, state: State) -> None:
-        self.house, self.course_id, self.claim, self.state = house, course_id, claim, state
-
-    async def step(self, *, publish: bool = True) -> tuple[Entry, ...]:
-        (task, *_) = machine.pending(self.state)
-        event = result_of(task, self.state, PARTS)
-        written = await self.house.log.append(self.claim, self.state, event, task=task)
-        self.state = written.state
-        if publish:
-            await self.house.bus.publish(written.entries)
-        return written.entries
-
-    async def to_part(self, count: int, *, publish: bool = True) -> None:
-        while len(self.state.sections) < count:
-            await self.step(publish=publish)
-
-    async def cancel(self) -> None:
-        await self.house.bus.publish(await self.house.requests.cancel(self.course_id))
-
-    async def open(self, cursor: int | str = 0) -> "Reader":
-        return Reader(await Feed.open(self.house.log, self.house.hub, self.course_id, cursor))
-
-    async def logged(self) -> list[bytes]:
-        entries: list[Entry] = []
-        while page := await self.house.log.entries(self.course_id, len(entries)):
-            entries += page
-        return [entry.message for entry in entries]
-
-
-class Reader:
-    """A viewer of the test: collects what its feed gives."""
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        self.frames: list[Frame] = []
-
-    async def until(self, seq: int) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            while not any(frame.seq == seq for frame in self.frames):
-                self.frames += await self.feed.next()
-
-    async def until_end(self) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            while not self.feed.over:
-                self.frames += await self.feed.next()
-
-    @property
-    def messages(self) -> list[bytes]:
-        return [frame.data for frame in self.frames if frame.event == "update"]
-
-    @property
-    def events(self) -> list[str]:
-        return [frame.event for frame in self.frames]
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(database_url)
-    await migrate(opened)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def house(pool: Pool, redis_url: str) -> AsyncIterator[House]:
-    client, subscription = connect(redis_url), connect(redis_url, max_connections=2)
-    log = Log(pool)
-    hub = Hub(log, subscription, max_viewers=50)
-    running = asyncio.create_task(hub.run())
-    yield House(log, Requests(pool), Bus(client), hub, client)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await client.aclose()
-    await subscription.aclose()
+from tests.hub_house import TIMEOUT_S, House, Reader
 
 
 async def test_replay_then_follow_equals_the_log(house: House) -> None:
@@ -167,8 +63,8 @@ async def test_one_who_falls_behind_loses_its_buffer_and_not_its_place(house: Ho
     await asyncio.gather(slow.until(1), quick.until(1))
     await course.to_part(BUFFER + 20)
     await quick.until(course.state.seq)
-    assert slow.feed._viewer.lagging
-    assert not slow.feed._viewer.buffer
+    assert slow.feed.viewer.lagging
+    assert not slow.feed.viewer.buffer
     await course.cancel()
     await asyncio.gather(slow.until_end(), quick.until_end())
     assert slow.messages == quick.messages == await course.logged()
@@ -212,7 +108,7 @@ async def test_the_end_is_not_told_of_a_course_that_was_resumed(house: House) ->
     reader = await course.open()
     await reader.until(1)
     cancelled = await house.requests.cancel(course.course_id)
-    resumed = await house.requests.retry(course.course_id)
+    resumed = await house.requests.retry(course.course_id, max_active=9)
     await house.bus.publish([*cancelled, *resumed.entries])
     await reader.until(resumed.entries[-1].seq)
     assert not reader.feed.over
@@ -262,6 +158,51 @@ async def test_drafts_come_newest_of_each_task_and_never_backwards(house: House)
     assert set(numbers) <= {4, 5}
 
 
+async def test_a_deleted_course_ends_for_all_who_have_its_last_entry(house: House) -> None:
+    course = await house.course()
+    await course.to_part(1)
+    reader = await course.open()
+    await reader.until(course.state.seq)
+    (cancelled,) = await house.requests.delete(course.course_id, caller="local")
+    await house.bus.publish([cancelled])
+    await reader.until_end()
+    assert reader.messages[-1] == cancelled.message
+    assert json.loads(reader.frames[-1].data)["seq"] == cancelled.seq
+    with pytest.raises(NoSuchCourse):
+        await course.open()
+
+
+async def test_a_deleted_course_lets_go_of_those_who_missed_its_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.reconcile.RECONCILE_S", 0.05)
+    course = await house.course()
+    reader, lagging = await course.open(), await course.open()
+    await reader.until(1)
+    await house.requests.delete(course.course_id, caller="local")
+    async with asyncio.timeout(TIMEOUT_S):
+        for left in (reader, lagging):
+            while not left.feed.leaving:
+                left.frames += await left.feed.next()
+            assert left.feed.deleted
+            assert "end" not in left.events
+
+
+async def test_no_draft_follows_the_end_of_a_run(house: House) -> None:
+    course = await house.course()
+    reader = await course.open()
+    await reader.until(1)
+    (cancelled,) = await house.requests.cancel(course.course_id)
+    late = Draft(course.course_id, "parts", 1, 1, b'{"n":1}')
+    resumed = await house.requests.retry(course.course_id, max_active=9)
+    anew = Draft(course.course_id, "parts", 4, 1, b'{"n":2}')
+    await house.bus.publish([cancelled, late, *resumed.entries, anew])
+    async with asyncio.timeout(TIMEOUT_S):
+        while not any(frame.event == "draft" for frame in reader.frames):
+            reader.frames += await reader.feed.next()
+    assert [frame.data for frame in reader.frames if frame.event == "draft"] == [anew.body]
+
+
 async def test_a_log_of_exactly_one_page_has_its_end_too(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,16 +210,16 @@ async def test_a_log_of_exactly_one_page_has_its_end_too(
     await course.to_part(3)
     await course.cancel()
     logged = await course.logged()
-    monkeypatch.setattr("server.feed.PAGE", len(logged))
+    monkeypatch.setattr("pipeline.log.PAGE", len(logged))
     reader = await course.open()
     await reader.until_end()
     assert reader.messages == logged
 
 
 async def test_a_database_that_answers_nonsense_for_a_while_does_not_end_the_hub(
-    house: House, pool: Pool
+    house: House,
 ) -> None:
-    course = await house.course()
+    course, pool = await house.course(), house.pool
     reader = await course.open()
     await reader.until(1)
     await pool.execute("ALTER TABLE courses RENAME TO elsewhere")
@@ -314,13 +255,13 @@ async def test_a_drain_lets_everybody_go(house: House) -> None:
     assert (await course.open(1)).feed.leaving  # one who comes too late is sent on at once
 
 
-async def test_without_redis_viewers_still_get_everything(pool: Pool) -> None:
-    nowhere = "redis://127.0.0.1:1/0"
-    subscription, client = connect(nowhere, max_connections=2), connect(nowhere)
+async def test_without_redis_viewers_still_get_everything(house: House) -> None:
+    nowhere, pool = "redis://127.0.0.1:1/0", house.pool
+    client = connect(nowhere)
     log = Log(pool)
-    hub = Hub(log, subscription, max_viewers=5)
+    hub = Hub(log, nowhere, max_viewers=5)
     running = asyncio.create_task(hub.run())
-    course = await House(log, Requests(pool), Bus(client), hub, client).course()
+    course = await House(log, Requests(pool), Bus(client), hub, client, pool).course()
     reader = await course.open()
     await reader.until(1)
     await course.to_part(2)
@@ -330,7 +271,6 @@ async def test_without_redis_viewers_still_get_everything(pool: Pool) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await client.aclose()
-    await subscription.aclose()
 
 
 def test_task_names_are_the_wires() -> None:

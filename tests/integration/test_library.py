@@ -49,6 +49,7 @@ class HashEmbedder:
 
     model = "test-hash-8"
     dimensions = 8
+    english_only = False
 
     def __init__(self, *, answers: int | None = None) -> None:
         self.asked = 0

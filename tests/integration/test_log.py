@@ -10,11 +10,12 @@ import pytest
 from pipeline import course as machine
 from pipeline import events as ev
 from pipeline.course import State, Status, Task
-from pipeline.database import Pool, migrate, open_pool
+from pipeline.database import Pool, migrate, open_pool, queries
 from pipeline.errors import LostCourse
+from pipeline.intake import KeyReused, TooManyCourses
 from pipeline.log import Claim, Log, QueryVector
 from pipeline.outline import Brief, Depth, Preferences
-from pipeline.requests import Conflict, KeyReused, NoSuchCourse, Requests, TooManyCourses, Unfinished
+from pipeline.requests import Conflict, NoSuchCourse, Requests, Unfinished
 from tests.unit.test_course import result_of
 
 BRIEF = Brief(query="Learn DCF valuation", hours=2.0, preferences=Preferences(depth=Depth.TECHNICAL))
@@ -176,9 +177,9 @@ async def test_cancel_ends_the_run_and_retry_goes_on(log: Log, requests: Request
     with pytest.raises(LostCourse):
         await log.append(claim, state, result_of(Task("sections", 0), state), task=Task("sections", 0))
     assert await requests.cancel(course_id) == ()
-    resumed = await requests.retry(course_id)
+    resumed = await requests.retry(course_id, max_active=9)
     assert resumed.enqueue_no == 2
-    assert (await requests.retry(course_id)).enqueue_no is None  # processing: unchanged
+    assert (await requests.retry(course_id, max_active=9)).enqueue_no is None  # processing: unchanged
     claim, state = await claim_of(log, course_id)
     assert state.seq == entry.seq + 1
     state = await run_on(log, claim, state)
@@ -186,7 +187,39 @@ async def test_cancel_ends_the_run_and_retry_goes_on(log: Log, requests: Request
     with pytest.raises(Conflict):
         await requests.cancel(course_id)
     with pytest.raises(Conflict):
-        await requests.retry(course_id)
+        await requests.retry(course_id, max_active=9)
+
+
+async def test_a_deleted_course_is_gone_for_its_run_too(log: Log, requests: Requests, pool: Pool) -> None:
+    course_id = await create(requests, idempotency_key="k")
+    claim, state = await claim_of(log, course_id)
+    state = await run_on(log, claim, state, until="sections:0")
+    (entry,) = await requests.delete(course_id, caller="local")
+    assert json.loads(entry.message)["error_code"] == "cancelled"
+    assert entry.seq == state.seq + 1
+    assert await log.renew([claim]) == {claim}
+    with pytest.raises(LostCourse):
+        await log.append(claim, state, result_of(Task("sections", 0), state), task=Task("sections", 0))
+    for table in ("courses", "events", "idempotency_keys"):
+        assert await pool.fetchval(f"SELECT count(*) FROM {table}") == 0
+    with pytest.raises(NoSuchCourse):
+        await requests.delete(course_id, caller="local")
+    assert await create(requests, idempotency_key="k") != course_id
+
+
+async def test_a_finished_course_is_deleted_with_its_parts_and_only_by_its_caller(
+    log: Log, requests: Requests, pool: Pool
+) -> None:
+    course_id, kept = await create(requests), await create(requests)
+    for each in (course_id, kept):
+        claim, state = await claim_of(log, each)
+        await run_on(log, claim, state)
+    with pytest.raises(NoSuchCourse):
+        await requests.delete(course_id, caller="another")
+    assert await requests.delete(course_id, caller="local") == ()
+    for table in ("courses", "events", "parts", "sections"):
+        left = await pool.fetch(f"SELECT DISTINCT course_id FROM {table}")
+        assert [str(row["course_id"]) for row in left] == [kept]
 
 
 async def test_a_failure_that_no_retry_can_cure_is_final(log: Log, requests: Requests) -> None:
@@ -195,7 +228,7 @@ async def test_a_failure_that_no_retry_can_cure_is_final(log: Log, requests: Req
     failed = ev.CourseFailed(error="No.", error_code="no_relevant_books", failed_phase="p", retryable=False)
     await log.append(claim, state, failed)
     with pytest.raises(Conflict):
-        await requests.retry(course_id)
+        await requests.retry(course_id, max_active=9)
     with pytest.raises(Conflict):
         await requests.cancel(course_id)
 
@@ -204,9 +237,11 @@ async def test_an_unknown_course_is_told_apart(log: Log, requests: Requests) -> 
     nobody = str(uuid4())
     assert await requests.status(nobody) is None
     assert await log.claim(nobody) is None
-    for act in (requests.cancel, requests.retry, requests.finished):
+    for act in (requests.cancel, requests.finished):
         with pytest.raises(NoSuchCourse):
             await act(nobody)
+    with pytest.raises(NoSuchCourse):
+        await requests.retry(nobody, max_active=9)
 
 
 async def test_a_caller_cannot_have_too_many_in_the_making(requests: Requests) -> None:
@@ -217,6 +252,25 @@ async def test_a_caller_cannot_have_too_many_in_the_making(requests: Requests) -
     await create(requests, max_active=2, caller="another")
     await requests.cancel(second)
     await create(requests, max_active=2)
+    with pytest.raises(TooManyCourses):
+        await requests.retry(second, max_active=2)
+    assert (await requests.retry(second, max_active=3)).enqueue_no is not None
+
+
+async def test_those_who_come_together_are_counted_together(requests: Requests, pool: Pool) -> None:
+    asked = (create(requests, max_active=5) for _ in range(12))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(outcome, TooManyCourses) for outcome in found) == 7
+    assert await pool.fetchval("SELECT count(*) FROM events") == 5
+
+
+async def test_who_loses_the_race_for_a_key_gets_the_answer_and_not_the_limit(pool: Pool) -> None:
+    # Two processes, as it were: each has an intake of its own.
+    callers = [Requests(pool) for _ in range(2)] * 4
+    ids = await asyncio.gather(*(create(one, idempotency_key="k", max_active=1) for one in callers))
+    assert len(set(ids)) == 1
+    with pytest.raises(TooManyCourses):
+        await create(callers[0], idempotency_key="another", max_active=1)
 
 
 async def test_an_idempotency_key_names_one_course(requests: Requests, pool: Pool) -> None:
@@ -237,6 +291,25 @@ async def test_courses_are_listed_newest_first_page_by_page(requests: Requests) 
     assert [row.course_id for row in first + rest] == ids[::-1]
 
 
+async def test_totals_are_what_a_count_of_all_courses_would_say(
+    requests: Requests, log: Log, pool: Pool
+) -> None:
+    finished, deleted, failed, resumed, _running = [await create(requests) for _ in range(5)]
+    for each in (finished, deleted):
+        claim, state = await claim_of(log, each)
+        await run_on(log, claim, state)
+    for each in (failed, resumed):
+        await requests.cancel(each)
+    await requests.retry(resumed, max_active=9)
+    await requests.delete(deleted, caller="local")
+    async with pool.acquire() as conn:
+        totals = await queries("courses").totals(conn)
+    counted = await pool.fetch("SELECT status, count(*) AS n FROM courses GROUP BY status")
+    assert {row["status"]: row["n"] for row in counted} == {
+        status: totals[status] for status in ("processing", "complete", "error")
+    }
+
+
 async def test_five_claims_without_an_event_are_a_crash(requests: Requests, log: Log, pool: Pool) -> None:
     course_id = await create(requests)
     for _ in range(5):
@@ -245,7 +318,7 @@ async def test_five_claims_without_an_event_are_a_crash(requests: Requests, log:
         await expire_lease(pool, course_id)
     (entry,) = await requests.crashed(course_id, claims=5)
     assert json.loads(entry.message)["error_code"] == "crashed"
-    assert (await requests.retry(course_id)).enqueue_no is not None
+    assert (await requests.retry(course_id, max_active=9)).enqueue_no is not None
 
 
 async def test_texts_survive_byte_for_byte(requests: Requests, log: Log) -> None:

@@ -69,3 +69,16 @@ async def test_a_dropped_draft_is_not_published_and_its_task_may_begin_again() -
     await asyncio.sleep(0.15)
     assert [value for _, _, value in bus.seen] == [{"n": 2}]
     await drafts.close()
+
+
+async def test_after_the_stop_nothing_is_published_whoever_still_writes() -> None:
+    bus = Recorder()
+    drafts = drafts_to(bus)
+    sink = drafts.sink(FIRST)
+    sink({"n": 1})
+    drafts.stop()
+    sink({"n": 2})
+    drafts.sink(SECOND)({"n": 3})
+    await asyncio.sleep(0.15)
+    assert bus.seen == []
+    await drafts.close()

@@ -15,9 +15,10 @@ import pytest
 from pipeline.authors import Review
 from pipeline.authors.library import LibraryAuthor, write_outline
 from pipeline.authors.quality import all_sections, all_sources, place_of
-from pipeline.authors.words import stems, vocabulary
+from pipeline.authors.words import stems
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import Depth, Pace, Part, WrittenPart
+from tests.bench.plan_metrics import MEASURABLE
 from tests.unit.readings import (
     DCF,
     DCF_READING,
@@ -29,15 +30,6 @@ from tests.unit.readings import (
     keeps_the_rules,
     words_of,
 )
-
-BLOOM = vocabulary(
-    """
-    analyze apply assess build calculate compare compute construct create critique define demonstrate
-    derive describe design determine distinguish evaluate explain identify illustrate implement outline
-    perform prepare solve summarize use write
-    """
-)
-
 
 # --- the plan -------------------------------------------------------------------------------------------
 
@@ -141,7 +133,7 @@ async def test_objectives_begin_with_a_verb_that_can_be_measured(depth: Depth) -
             for objective in section.learning_objectives
         ]
         assert "understand" not in first_words
-        assert sum(word in BLOOM for word in first_words) / len(first_words) > 0.9
+        assert sum(word in MEASURABLE for word in first_words) / len(first_words) > 0.9
 
 
 async def test_titles_name_topics_and_are_no_pasted_chapter_titles() -> None:

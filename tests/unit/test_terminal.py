@@ -10,7 +10,8 @@ from pipeline.settings import Settings
 from server.commands import local_url, print_json
 from server.listing import course_lines
 from server.story import Board, Story, newest_title
-from server.terminal import clean, line, put
+from server.plain import clean
+from server.terminal import line, put
 from server.watch import Draft, Reset, Update, Waiting
 from server.wire import FinishedCourse
 from tests import sample_log

@@ -45,7 +45,7 @@ class Place:
             chapter_number=self.chapter.number,
             chapter_title=self.chapter.title,
             section_title=self.section.title if self.section else None,
-            url=self.chapter.url or book.url,
+            url=self.chapter.address(self.section.title if self.section else None),
             minutes=self.minutes,
             why=why or f"It covers “{self.title}”.",
         )

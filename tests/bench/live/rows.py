@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -69,6 +69,9 @@ class Measured:
 ONE_EACH = "one viewer per course"
 CROWD = "all viewers on one course"
 MIXED = "mixed"
+SHORT = {"one": ONE_EACH, "crowd": CROWD, "mixed": MIXED}
+CHOICES = (*SHORT, "sockets", "routes")
+"""What :func:`measure_some` can be asked for."""
 
 
 async def measure(world: World, sizes: Sizes | None = None) -> list[Table]:
@@ -106,6 +109,26 @@ async def measure(world: World, sizes: Sizes | None = None) -> list[Table]:
     ]
 
 
+async def measure_some(world: World, chosen: Sequence[str], sizes: Sizes | None = None) -> list[Table]:
+    """Run only the rows of a few scenarios, against the peers that they are compared with; writes nothing."""
+    sizes = sizes or Sizes()
+    ids = await world.courses(sizes.viewers)
+    names = [SHORT[short] for short in chosen if short in SHORT]
+    tables = []
+    with load_client() as load:
+        if names:
+            plan = [(start, [n for n in shown if n in names]) for start, shown in _rivals(world)] * 2
+            costs = await asyncio.to_thread(_run, load, plan, _scenarios(sizes, ids))
+            tables += [_delivery_table(costs, sizes)]
+        if "sockets" in chosen:
+            sockets = await asyncio.to_thread(_sockets, load, world, ids)
+            tables += [_memory_table(Measured(), sockets)]
+        if "routes" in chosen:
+            await world.end_all()
+            tables += [_routes_table(await routes.post(load, world), await routes.status(load, world))]
+    return tables
+
+
 # --- measuring ----------------------------------------------------------------------------------------
 
 
@@ -121,7 +144,8 @@ def _scenarios(sizes: Sizes, ids: Sequence[str]) -> dict[str, Scenario]:
     }
 
 
-def _deliveries(load: Load, world: World, sizes: Sizes, ids: Sequence[str]) -> Measured:
+def _rivals(world: World) -> list[tuple[Start, tuple[str, ...]]]:
+    """Return ours and what it is compared with, each with the scenarios it can do."""
     redis_port, folder = world.redis_port, world.folder
     plan: list[tuple[Start, tuple[str, ...]]] = [
         (lambda: ours(world.settings, redis_port), (ONE_EACH, CROWD, MIXED)),
@@ -132,18 +156,28 @@ def _deliveries(load: Load, world: World, sizes: Sizes, ids: Sequence[str]) -> M
     if has_nchan():
         plan.append((lambda: nchan(folder, redis_port, posts_elsewhere=False), (ONE_EACH, CROWD, MIXED)))
         plan.append((lambda: nchan(folder, redis_port, posts_elsewhere=True), (ONE_EACH,)))
-    twice = plan * 2
+    return plan
+
+
+def _deliveries(load: Load, world: World, sizes: Sizes, ids: Sequence[str]) -> Measured:
+    redis_port = world.redis_port
     once: list[tuple[Start, tuple[str, ...]]] = [
         (lambda: python_peer("event-source-shared", redis_port), (ONE_EACH, CROWD)),
         (lambda: python_peer("event-source-own", redis_port), (ONE_EACH, CROWD)),
         (lambda: ours(world.settings, redis_port, processes=2), (ONE_EACH, CROWD)),
     ]
-    scenarios = _scenarios(sizes, ids)
+    return _run(load, [*_rivals(world) * 2, *once], _scenarios(sizes, ids))
+
+
+def _run(
+    load: Load, plan: Sequence[tuple[Start, Sequence[str]]], scenarios: Mapping[str, Scenario]
+) -> Measured:
     measured = Measured()
-    for start, names in [*twice, *once]:
-        with start() as target:
-            for name in names:
-                measured.add(target.name, name, deliver(target, load, scenarios[name]))
+    for start, names in plan:
+        if names:
+            with start() as target:
+                for name in names:
+                    measured.add(target.name, name, deliver(target, load, scenarios[name]))
     return measured
 
 
@@ -204,6 +238,17 @@ def _targets(costs: Measured, sockets: dict[str, float], post: routes.Pair, stat
     table.add("memory of an idle SSE viewer", f"{kb:.1f} KB", "–", "–", "≤ 12 KB", _met(kb <= 12))
     kb = sockets[OURS] / 1024
     table.add("memory of an idle WebSocket viewer", f"{kb:.1f} KB", "–", "–", "≤ 22 KB", _met(kb <= 22))
+    _route_targets(table, post, status)
+    return table
+
+
+def _routes_table(post: routes.Pair, status: routes.Pair) -> Table:
+    table = Table("Routes", "", ("what", "ours", "the peer", "ratio", "target", "met"))
+    _route_targets(table, post, status)
+    return table
+
+
+def _route_targets(table: Table, post: routes.Pair, status: routes.Pair) -> None:
     for what, pair, least, peer in (
         ("`POST /courses`, answers a second", post, 0.4, "a bare route with one asyncpg INSERT"),
         ("status polling, answers a second", status, 0.6, "a bare JSON route"),
@@ -211,7 +256,6 @@ def _targets(costs: Measured, sockets: dict[str, float], post: routes.Pair, stat
         shown = f"{pair.bare_per_s:.0f} ({peer})"
         ratio = f"{pair.ratio:.2f}"
         table.add(what, f"{pair.ours_per_s:.0f}", shown, ratio, f"≥ {least} ×", _met(pair.ratio >= least))
-    return table
 
 
 def _delivery_targets(table: Table, costs: Measured) -> None:
@@ -316,6 +360,9 @@ def _memory_table(costs: Measured, sockets: dict[str, float]) -> Table:
         "closed; one viewer per course, so a course's watch is in it. The kernel's socket buffers are not.",
         ("server", "SSE", "WebSocket"),
     )
+    for target in sockets:
+        if costs.get(target, ONE_EACH) is None:
+            table.add(target, "–", f"{sockets[target] / 1024:.1f} KB")
     for (target, scenario), cost in costs.costs.items():
         if scenario == ONE_EACH:
             socket = f"{sockets[target] / 1024:.1f} KB" if target in sockets else "–"

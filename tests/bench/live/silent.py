@@ -89,7 +89,7 @@ async def open_silent(
         peer = stack.enter_context(socket.socket())
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         peer.connect(("127.0.0.1", web.port))
-        peer.sendall(f"GET /courses/{ids[i % len(ids)]}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        peer.sendall(f"GET /courses/{ids[i % len(ids)]}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     served, steady_at = 0, time.monotonic()
     while served < peers and time.monotonic() - steady_at < STEADY_S:
         now_served = await viewers_of(http)  # another process: its gauge is all there is to see

@@ -1,0 +1,68 @@
+"""Fits the weights of the library's score to judged queries.
+
+Two losses, added up. That judged chapters come first: cross-entropy between the grades (2^grade - 1, as
+shares) and the softmax of the scores of all hits, ListNet (Cao et al. 2007). That the best hit of a query is accepted
+where the library covers it and refused where it does not: logistic loss, both classes weighted equally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.library.relevance import Evidence
+from tests.bench.searching import Asked
+
+START = np.array([8.0, 4.0, 5.0, -8.0])
+STEPS = 400
+RIDGE = 0.002
+FOLDS = 10
+
+
+def features(evidence: Evidence) -> tuple[float, ...]:
+    """Return what the weights multiply, the bias last."""
+    return evidence.cosine, evidence.section_cosine, evidence.coverage, 1.0
+
+
+def matrix(asked: Asked) -> np.ndarray:
+    """Return the features of a query's hits, one row each."""
+    return np.array([features(hit.evidence) for hit in asked.hits])
+
+
+def fit(cases: Sequence[Asked]) -> np.ndarray:
+    """Return weights and bias."""
+    rows = [matrix(case) for case in cases]
+    wanted = [_shares(case) for case in cases]
+    covered = np.array([bool(case.books) for case in cases])
+    balance = np.where(covered, 1 / covered.sum(), 1 / (~covered).sum())
+    ranked = max(1, sum(share is not None for share in wanted))
+    weights, mean, square = START.copy(), np.zeros(4), np.zeros(4)
+    for step in range(1, STEPS + 1):  # Adam (Kingma and Ba 2015)
+        gradient = RIDGE * weights * [1, 1, 1, 0]
+        for x, share, is_covered, weight in zip(rows, wanted, covered, balance, strict=True):
+            z = x @ weights
+            best = int(z.argmax())
+            gradient += weight * (1 / (1 + np.exp(-z[best])) - is_covered) * x[best]
+            if share is not None:
+                p = np.exp(z - z.max())
+                gradient += x.T @ (p / p.sum() - share) / ranked
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
+        rate = 0.1 if step < STEPS * 0.6 else 0.03
+        weights -= rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+    return weights
+
+
+def _shares(case: Asked) -> np.ndarray | None:
+    gains = np.array([2.0 ** case.grades.get((hit.book_id, hit.number), 0) - 1 for hit in case.hits])
+    return gains / gains.sum() if gains.sum() else None
+
+
+def cross_validated(cases: Sequence[Asked]) -> list[tuple[Asked, np.ndarray]]:
+    """Return each query with weights that were fitted without its tenth of the queries."""
+    fold = np.random.default_rng(0).permutation(len(cases)) % FOLDS
+    found = []
+    for held_out in range(FOLDS):
+        weights = fit([case for case, f in zip(cases, fold, strict=True) if f != held_out])
+        found += [(case, weights) for case, f in zip(cases, fold, strict=True) if f == held_out]
+    return found

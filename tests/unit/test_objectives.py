@@ -1,0 +1,73 @@
+"""Objectives and summaries: about their section, and not one sentence over and over."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.authors import frames
+from pipeline.authors.frames import Frames, Kind
+from pipeline.authors.phrases import Casing
+from pipeline.authors.quality import all_sections
+from pipeline.outline import Depth
+from tests.bench.plan_metrics import MEASURABLE, frames_repeated
+from tests.unit.readings import DCF, DCF_READING, RUST_READING, assignment, best_first, chapters, course
+
+ROME = "how the Roman republic fell"
+ROME_READING = best_first(chapters("world-history-volume-1", {6: 0.86, 7: 0.23}, ROME))
+
+
+def test_every_sentence_begins_with_a_verb_that_can_be_seen() -> None:
+    tables = (frames.TERMS, frames.CLAUSE, frames.PAIR, frames.SPARE)
+    sentences = [s for table in tables for of_depth in table.values() for s in of_depth]
+    sentences += [s for kinds in frames.HEADING.values() for of_kind in kinds.values() for s in of_kind]
+    sentences += frames.AGAIN
+    assert {s for s in sentences if s.split()[0].casefold() not in MEASURABLE} == set()
+
+
+def test_a_sentence_comes_again_only_when_all_were_used() -> None:
+    handed = Frames()
+    choices = frames.HEADING[Depth.BALANCED][Kind.HISTORY]
+    first = [handed.of_heading(Depth.BALANCED, Kind.HISTORY) for _ in choices]
+    assert sorted(first) == sorted(choices)
+    assert handed.of_heading(Depth.BALANCED, Kind.HISTORY) == first[0]
+
+
+async def test_a_long_course_says_few_things_twice() -> None:
+    review = await course(assignment(DCF, 6.5, DCF_READING))
+    assert frames_repeated(review.parts) < 0.35
+
+
+async def test_objectives_use_the_terms_of_their_section() -> None:
+    review = await course(assignment(ROME, 2, ROME_READING))
+    republic = next(s for s in all_sections(review.parts) if s.title == "The Roman Republic")
+    assert any("Twelve Tables" in objective for objective in republic.learning_objectives)
+    assert not any("principate" in objective for objective in republic.learning_objectives)
+
+
+async def test_only_what_is_about_the_query_is_read_from_a_chapter_about_more() -> None:
+    review = await course(assignment(ROME, 2, ROME_READING))
+    read = {source.section_title for s in all_sections(review.parts) for source in s.sources}
+    assert "The Roman Republic" in read
+    assert not read & {"Ancient Greece", "Early Mediterranean Peoples"}
+
+
+async def test_a_summary_tells_of_its_section_what_the_chapters_summary_lists() -> None:
+    review = await course(assignment("learn Rust ownership", 2, RUST_READING))
+    slices = next(s for s in all_sections(review.parts) if s.sources[0].section_title == "The Slice Type")
+    assert "how slices point to part of a collection" in slices.content_summary
+    assert "borrow" not in slices.content_summary
+
+
+@pytest.mark.parametrize(
+    ("heading", "noun"),
+    [
+        ("Reference Cycles Can Leak Memory", "how reference cycles can leak memory"),
+        ("Objects are mutable", "what it means that objects are mutable"),
+        ("Derivatives and the Shape of a Graph", "derivatives and the shape of a graph"),
+        ("Design-first development", "design-first development"),
+        ("Another method", "another method"),
+        ("Small Business: Driving Growth", "small business"),
+    ],
+)
+def test_headings_fit_into_sentences(heading: str, noun: str) -> None:
+    assert Casing(()).phrase(heading).noun == noun
