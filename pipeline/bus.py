@@ -141,7 +141,7 @@ class Bus:
                         for where, frame in batch.commands:
                             pipe.publish(where, frame)
                         await pipe.execute()
-            except UNAVAILABLE as error:
+            except Exception as error:  # whatever it is: viewers have the log, and the run goes on
                 lost = {"error": repr(error), "messages": len(batch.commands)}
                 logger.warning("publish failed", extra=lost)
             finally:

@@ -300,9 +300,12 @@ def message_around_time(state: State, event: ev.Event) -> tuple[str, str]:
     return head, '",' + compact(rest)[1:]
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def compact(value: Any) -> str:
     """Return `value` as JSON without spaces, as everything on the wire is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def parse(message: bytes | str) -> dict[str, Any]:

@@ -87,34 +87,29 @@ class Intake:
         return await self._batches.ask(asked)
 
     async def _take(self, batch: Sequence[Asked]) -> list[Created | Exception]:
-        try:
-            return await self._write(batch)
-        except UNAVAILABLE:
-            raise
-        except asyncpg.PostgresError as error:
-            if len(batch) == 1:
-                return [error]
-            # What Postgres cannot take is one request's fault, and no other's.
-            return [(await self._take([asked]))[0] for asked in batch]
-
-    async def _write(self, batch: Sequence[Asked]) -> list[Created | Exception]:
         """Write a batch; those whose key another one takes just now, here or elsewhere, look again."""
         outcomes: dict[str, Created | Exception] = {}
         left = list(batch)
         while left:
-            now, later = _one_of_each_key(left)
-            for asked, outcome in zip(now, await self._write_once(now), strict=True):
+            now, left = _one_of_each_key(left)
+            for asked, outcome in zip(now, await self._write(now), strict=True):
                 if outcome is None:
-                    later.append(asked)
+                    left.append(asked)
                 else:
                     outcomes[asked.course_id] = outcome
-            left = later
         return [outcomes[asked.course_id] for asked in batch]
 
-    async def _write_once(self, batch: Sequence[Asked]) -> list[Created | Exception | None]:
+    async def _write(self, batch: Sequence[Asked]) -> list[Created | Exception | None]:
+        """Return what came of each request of a batch in one statement, which writes all or nothing."""
         rows = ",".join([_row(n, asked) for n, asked in enumerate(batch)])
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            found = await fetch_all(self._sql.create_courses(conn, asked=f"[{rows}]"))
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+                found = await fetch_all(self._sql.create_courses(conn, asked=f"[{rows}]"))
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, UNAVAILABLE):
+                return [error] * len(batch)
+            # What cannot be written is one request's fault, and no other's.
+            return [(await self._write([asked]))[0] for asked in batch]
         return [_outcome(asked, row) for asked, row in zip(batch, found, strict=True)]
 
 

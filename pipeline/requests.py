@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,10 @@ from uuid import UUID, uuid4
 from pipeline import course as machine
 from pipeline import events as ev
 from pipeline import finished
+from pipeline.batches import Batches
 from pipeline.course import State, Status
 from pipeline.database import ACQUIRE_TIMEOUT_S, Pool, fetch_all, queries
+from pipeline.entries import READ_TIMEOUT_S
 from pipeline.intake import Asked, Created, Intake, TooManyCourses
 from pipeline.log import Entry, Log, Position, Written, write
 from pipeline.outline import Brief
@@ -70,6 +73,9 @@ class Requests:
         self._log = Log(pool)
         self._intake = Intake(pool)
         self._sql = queries("courses")
+        self._statuses: Batches[str, StatusRow | None] = Batches(
+            self._read_statuses, at_once=4, most=100, timeout_s=READ_TIMEOUT_S
+        )
 
     async def create(
         self, brief: Brief, *, caller: str, max_active: int, idempotency_key: str | None = None
@@ -121,7 +127,8 @@ class Requests:
 
         Args:
             course_id: which.
-            max_active: courses its caller may have in the making, this one included.
+            max_active: courses its caller may have in the making, this one included; retries at the same
+                instant may each pass the count.
 
         Raises:
             NoSuchCourse: there is none.
@@ -191,12 +198,20 @@ class Requests:
     # -- looking --------------------------------------------------------------------------------------
 
     async def status(self, course_id: str) -> StatusRow | None:
-        """Return the status view, or None where there is no such course."""
+        """Return the status view as it is after this was called, or None where there is no such course."""
+        return await self._statuses.ask(course_id)
+
+    async def _read_statuses(self, course_ids: Sequence[str]) -> list[StatusRow | None]:
+        ids = [UUID(course_id) for course_id in dict.fromkeys(course_ids)]
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            row = await self._sql.status(conn, course_id=UUID(course_id))
-        if row is None:
-            return None
-        return StatusRow(view=row["view"], seq=row["last_seq"], status=row["status"], age_s=row["age_s"])
+            rows = await fetch_all(self._sql.statuses(conn, course_ids=ids))
+        found = {
+            row["course_id"]: StatusRow(
+                view=row["view"], seq=row["last_seq"], status=row["status"], age_s=row["age_s"]
+            )
+            for row in rows
+        }
+        return [found.get(course_id) for course_id in course_ids]
 
     async def newest(
         self, caller: str, limit: int, before: tuple[datetime, str] | None = None

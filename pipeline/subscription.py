@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PING_EVERY_S = 5.0
 SILENCE_S = 2 * PING_EVERY_S + 1.0
 RECONNECT_S = (0.05, 1.0)
+TURN = 100
+"""Messages told before the event loop goes on: three milliseconds, where each has one viewer."""
 
 OnItem = Callable[[Entry | Draft], None]
 OnConfirmed = Callable[[list[str]], None]
@@ -154,6 +156,7 @@ class _Line(asyncio.Protocol):
         self._bell = bell
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
+        self._is_behind = False
         self._answered: asyncio.Future[None] = loop.create_future()
         self.heard_at = self._clock()
         self.lost: Exception | None = None
@@ -177,8 +180,10 @@ class _Line(asyncio.Protocol):
         await self._answered
 
     def send(self, *words: bytes) -> None:
-        """Send a command."""
+        """Send a command, if the connection still stands; :attr:`lost` says so a moment later if not."""
         assert self._transport is not None
+        if self._transport.is_closing():
+            return  # uvloop raises where asyncio only forgets what is written
         self._transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]  # its stub knows one word
 
     def abort(self) -> None:
@@ -201,9 +206,22 @@ class _Line(asyncio.Protocol):
         """Take bytes."""
         self.heard_at = self._clock()
         self._reader.feed(data)
+        if not self._is_behind:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell what has come, at most TURN of it before others on the event loop have theirs.
+
+        Meanwhile nothing is read, so what is too much for us waits in Redis, which ends the connection of one
+        that stays behind: then the log is read instead.
+        """
         confirmed: list[str] = []
+        was_behind, self._is_behind = self._is_behind, True
         try:
-            while (reply := self._reader.gets()) is not False:
+            for _ in range(TURN):
+                if (reply := self._reader.gets()) is False:
+                    self._is_behind = False
+                    break
                 self._take(reply, confirmed)
             if confirmed:
                 self._on_confirmed(confirmed)
@@ -211,6 +229,12 @@ class _Line(asyncio.Protocol):
             self._lose(RedisConnectionError(f"not understood: {error}"))
         except Exception as error:  # a fault of ours ends run() with it, as it would in a task
             self._lose(error)
+        if self.lost is not None or self._transport is None or self._transport.is_closing():
+            return
+        if self._is_behind:
+            asyncio.get_running_loop().call_soon(self._tell)
+        if self._is_behind != was_behind:
+            (self._transport.pause_reading if self._is_behind else self._transport.resume_reading)()
 
     def _take(self, reply: Any, confirmed: list[str]) -> None:
         match reply:

@@ -1,4 +1,4 @@
-"""Who is calling, and from which page. One caller for now, through one seam: :func:`caller`."""
+"""Who is calling, by which name, from which page. One caller for now, through one seam: :func:`caller`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ _PREFLIGHT: Headers = [
     (b"access-control-allow-headers", b"Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"),
     (b"access-control-max-age", b"600"),
 ]
-_NOTHING: Headers = []
 _STRANGE_NAME = ApiError(
     403,
     "host_not_allowed",
@@ -89,11 +88,11 @@ class Gate:
         if self._checks_names and host and not self._is_ours(host):
             return _STRANGE_NAME
         if not origin:
-            return _NOTHING
+            return []
         if (_is_unsafe(scope) or is_preflight(scope)) and not self._may_act(origin, host):
             return _STRANGE_ORIGIN
         if origin not in self._allowed:
-            return _NOTHING
+            return []
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"), _EXPOSED]
 
     def _may_act(self, origin: str, host: str) -> bool:

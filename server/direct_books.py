@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.database import Pool
 from pipeline.library import Embedder
 from pipeline.library.ingest.adding import OwnBooks, Upload
+from pipeline.library.ingest.choose import summariser_for
 from pipeline.library.ingest.errors import BookError, FileTooLarge
 from pipeline.library.ingest.naming import Facts
 from pipeline.library.search import Library
@@ -84,8 +85,9 @@ class DirectAdder:
             raise Refused(error.status, error.code, error.message, error.field) from error
 
     async def _added(self, upload: Upload, facts: Facts, bar: Bar) -> dict[str, Any]:
-        own = OwnBooks(self._pool, self._embedder)
-        added = await own.add(upload, facts, caller=access.LOCAL, on_stage=bar.show)
+        async with summariser_for(self._settings) as summariser:
+            own = OwnBooks(self._pool, self._embedder, summariser)
+            added = await own.add(upload, facts, caller=access.LOCAL, on_stage=bar.show)
         book = await Library(self._pool, self._embedder).book(added.book_id)
         shown = book.model_dump(mode="json", exclude={"chapters"}) if book else None
         return {"book_id": added.book_id, "created": added.created, "book": shown}

@@ -44,10 +44,10 @@ class Feed:
 
     __slots__ = ("_first", "_hub", "_last", "_log", "gone", "over", "seq", "viewer")
 
-    def __init__(self, log: Log, hub: Hub, viewer: Viewer, first: list[Frame]) -> None:
+    def __init__(self, log: Log, hub: Hub, viewer: Viewer, first: Sequence[Frame]) -> None:
         self._log = log
         self._hub = hub
-        self._first = first
+        self._first: Sequence[Frame] = first
         self._last: tuple[int, str] | None = None
         """Seq and status of the last entry read from the log, if it is terminal."""
         self.viewer = viewer
@@ -116,7 +116,11 @@ class Feed:
         self._hub.delivered += 1
 
     def blocked(self, since: float | None) -> None:
-        """Note since when a send waits for the peer (loop time), or that it is through."""
+        """Note since when a send waits for the peer (loop time), or that it is through.
+
+        The hub looks once a second and ends the connection of one that waits too long: the wait itself could
+        not be cancelled, for half a frame may be out.
+        """
         self.viewer.blocked_at = since
 
     async def next(self) -> Sequence[Frame]:
@@ -134,7 +138,7 @@ class Feed:
         An empty batch was decided on without an await: whoever parks at once misses nothing.
         """
         viewer = self.viewer
-        batch, self._first = self._first, _NOTHING
+        batch, self._first = self._first, ()
         while not (batch or self.over or self.gone):
             if viewer.lagging:
                 if viewer.deleted or viewer.leaving:
@@ -205,9 +209,6 @@ class Feed:
     def _end(self, seq: int, status: str) -> Frame:
         self.over = True
         return frames.end(self.viewer.course_id, seq, status)
-
-
-_NOTHING: list[Frame] = []
 
 
 async def within(feed: Feed, seconds: float) -> Sequence[Frame]:

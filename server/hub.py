@@ -111,7 +111,10 @@ class Hub:
         self._end_if_unwatched(watch)
 
     def pulse(self, abort: Abort | None) -> Viewer:
-        """Return what a socket for many courses hears beside them: heartbeat and drain."""
+        """Return what a socket for many courses hears beside them: heartbeat and drain.
+
+        One that begins while this process leaves is told so at once.
+        """
         pulse = Viewer("", 0, abort)
         pulse.lagging = False
         pulse.leaving = self.draining
@@ -132,18 +135,28 @@ class Hub:
         return watch
 
     def note(self, course_id: str, seq: int) -> None:
-        """Note that a course has an entry `seq`, for who asks this process next, before Redis says so."""
+        """Note that a course has an entry `seq`, before Redis says so.
+
+        Closes the race of an answer and the kept row: who was just told of an entry must not get a status
+        from before it.
+        """
         watch = self._watches.get(course_id)
         if watch is not None:
             watch.note(seq)
 
     def tell(self, entries: Iterable[Entry]) -> None:
-        """Tell viewers here of entries that this process appended; Redis will repeat them, or be away."""
+        """Tell viewers here of entries that this process appended; Redis will repeat them, or be away.
+
+        Whichever comes first counts: an entry is told only in order of ``seq``, so the other is dropped.
+        """
         for entry in entries:
             self._on_item(entry)
 
     def forget(self, course_id: str) -> None:
-        """Note that a course was deleted by this process: no poller may get its kept status row."""
+        """Note that a course was deleted by this process: no poller may get its kept status row.
+
+        Its viewers are let go by the reconcile, after what was still published has arrived.
+        """
         watch = self._watches.get(course_id)
         if watch is not None:
             watch.status = None
@@ -188,7 +201,7 @@ class Hub:
             viewer.wake()
 
     async def run(self) -> None:
-        """Serve until cancelled: the subscription, the reconcile, the heartbeats."""
+        """Serve until cancelled: the subscription, the reconcile, the heartbeats; one that fails ends all."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._subscriber.run(), name="subscriber")
             group.create_task(self._reconciler.run(), name="reconcile")
@@ -250,8 +263,8 @@ class Hub:
         now = asyncio.get_running_loop().time()
         ping = frames.ping()
         everyone = self._everyone()
-        for start in range(0, len(everyone), 5 * ROUND):
-            for viewer in everyone[start : start + 5 * ROUND]:
+        for start in range(0, len(everyone), ROUND):
+            for viewer in everyone[start : start + ROUND]:
                 if id(viewer) // 64 % PING_S == turn:
                     viewer.offer_ping(ping)
                 if viewer.blocked_at is not None and now - viewer.blocked_at > BLOCKED_S and viewer.abort:

@@ -94,6 +94,8 @@ def _source(source: Source) -> str:
     shown = text(place)
     if re.match(r"https?://", source.url, re.IGNORECASE):
         shown = f"[{shown}]({_address(source.url)})"
+    elif source.url:
+        shown += f" ({text(source.url)})"  # a place in a file of the operator's own
     why = f": {text(source.why)}" if source.why.strip() else ""
     return f"{shown} · {source.minutes} min{why}"
 

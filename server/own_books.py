@@ -19,6 +19,7 @@ from pipeline import database
 from pipeline.ending import end
 from pipeline.errors import EmbedderUnavailable
 from pipeline.library.ingest.adding import Added, OwnBooks, Stage, Upload
+from pipeline.library.ingest.choose import summariser_for
 from pipeline.library.ingest.errors import BookError, FileTooLarge, NoSuchBook, ShippedBook
 from pipeline.library.ingest.naming import Facts
 from server import access, books
@@ -97,7 +98,10 @@ async def remove_book(request: Request) -> Response:
 def _refuse_from_afar(tools: Context) -> None:
     """Let only this machine change the library until there are keys."""
     if not access.is_loopback(tools.settings.host):
-        message = "Books are added and removed only while the server listens on loopback."
+        message = (
+            "Books are added and removed over HTTP only while the server listens on loopback; "
+            "beside its database, coursecast books add --direct works."
+        )
         raise ApiError(403, "changing_books_not_allowed", message)
 
 
@@ -111,7 +115,7 @@ def read_facts(fields: Mapping[str, list[str]]) -> Facts:
     for name, values in fields.items():
         if name not in Facts.model_fields:
             raise invalid(name[:80], f"There is no field {name[:80]!r}.")
-        texts = [value.strip() for value in values if value.strip()]
+        texts = [" ".join(value.split()) for value in values if value.strip()]
         if any("\x00" in text for text in texts):
             raise invalid(name, f"{name} must not contain NUL characters.")
         if name == "subjects":
@@ -141,8 +145,9 @@ class _Work:
     async def run(self) -> Added:
         """Add the book."""
         upload = Upload(file=self.form.file, name=self.form.name)
-        own = OwnBooks(self.tools.pool, self.tools.embedder)
-        async with self.readers:
+        tools = self.tools
+        async with self.readers, summariser_for(tools.settings) as summariser:
+            own = OwnBooks(tools.pool, tools.embedder, summariser)
             return await own.add(upload, self.facts, caller=self.caller, on_stage=self._tell)
 
     def _tell(self, stage: Stage, done: int, total: int) -> None:

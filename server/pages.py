@@ -17,7 +17,7 @@ from server.responses import NOSNIFF, ApiError
 
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
-    "img-src 'self' data:"
+    "img-src 'self' data:; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 PAGE_HEADERS = {
     **NOSNIFF,

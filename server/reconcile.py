@@ -144,9 +144,9 @@ class Reconciler:
 
 def _known(watch: Watch) -> int:
     """Return the seq after which something is new for a watch."""
-    if watch.terminal_at is not None:
-        return -1  # whether that is the last has to be proven
-    return watch.seq if watch.viewers else watch.heard
+    if not watch.viewers:
+        return watch.heard
+    return watch.seq if watch.terminal_at is None else -1  # -1: whether that is the last has to be proven
 
 
 def _end(watch: Watch, seq: int, status: str) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class ApiError(Exception):
@@ -80,7 +81,7 @@ class JSON(Response):
             return content
         if isinstance(content, str):
             return content.encode()
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _ENCODER.encode(content).encode()
 
 
 async def on_api_error(_request: Request, error: Exception) -> Response:

@@ -57,7 +57,9 @@ class CourseEvents:
 async def course_events(scope: Scope, receive: Receive, send: Send, further: Headers) -> None:
     """Serve one viewer of one course.
 
-    Nothing of the request outlives its beginning: what a browser sends takes more memory than its viewer.
+    The feed is open before the answer begins, so whoever has read its head misses nothing that is published
+    from then on; and it is closed whatever happens in between. Nothing of the request outlives its beginning:
+    what a browser sends takes more memory than its viewer.
 
     Args:
         scope: ASGI.

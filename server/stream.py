@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Coroutine, Generator, Iterable, Sequence
 from typing import Any, Protocol
 
 from starlette.types import Message, Receive, Send
@@ -29,7 +29,6 @@ from server.frames import Frame
 
 logger = logging.getLogger(__name__)
 
-Sending = Coroutine[Any, Any, None]
 PEER_GONE: tuple[type[BaseException], ...] = (OSError,)
 """What ``send`` raises after a disconnect, where it does (ASGI, since 2.4)."""
 _DISCONNECT = frozenset({"http.disconnect", "websocket.disconnect"})
@@ -62,7 +61,7 @@ class Stream:
 
     __slots__ = ("_feed", "_pump", "_send", "_wire")
 
-    def __init__(self, feed: Feed, send: Callable[[Message], Sending] | Send, wire: Wire) -> None:
+    def __init__(self, feed: Feed, send: Send, wire: Wire) -> None:
         self._feed = feed
         self._send = send
         self._wire = wire
@@ -96,7 +95,7 @@ class Stream:
         """Send a frame within this call, or begin to: only while parked, when nothing else is being sent.
 
         Closes the race of a push and a peer that stopped reading: a send that has to wait is taken over by a
-        pump, and the viewer is parked no more by the time this returns.
+        pump, and the viewer is parked no more by the time this returns. Raises nothing.
         """
         sending: Any = self._send(self._wire.one(frame))
         self._feed.pushed()
@@ -106,8 +105,10 @@ class Stream:
             return
         except PEER_GONE:
             self._feed.viewer.parked = None  # receive() will say so too
-            return
-        self._start(_resumed(sending, waits_for))
+        except Exception:
+            self._die()  # and never the hub, which has others to tell
+        else:
+            self._start(_resumed(sending, waits_for))
 
     def rouse(self) -> None:
         """Look what there is to do: the viewer lags, its course ended, this process leaves."""
@@ -128,11 +129,17 @@ class Stream:
         except PEER_GONE:
             pass  # receive() says so too
         except Exception:
-            logger.exception("stream died", extra={"course": self._feed.viewer.course_id})
-            if self._feed.viewer.abort is not None:
-                self._feed.viewer.abort()  # the peer comes back with its cursor
+            self._die()
         finally:
             self._pump = None
+
+    def _die(self) -> None:
+        """End the connection because of what was just raised; the peer comes back with its cursor."""
+        viewer = self._feed.viewer
+        logger.exception("stream died", extra={"course": viewer.course_id})
+        viewer.parked = None
+        if viewer.abort is not None:
+            viewer.abort()
 
     async def _catch_up(self) -> None:
         """Send all there is, then park; or end the connection when there will be no more."""
@@ -156,8 +163,12 @@ class Stream:
 
 
 @types.coroutine
-def _resumed(coroutine: Sending, waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was run by hand up to its first wait, on `waits_for`, within a task."""
+def _resumed(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was run by hand up to its first wait, on `waits_for`, within a task.
+
+    A task cannot be made of it: that would run it on at once, before what it waits for is there. So the task
+    is given the wait first, and what comes of it, a cancel too, is handed down.
+    """
     while True:
         try:
             yield waits_for

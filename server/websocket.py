@@ -43,7 +43,11 @@ class CourseSocket:
 
 
 async def course_socket(scope: Scope, receive: Receive, send: Send, _further: Headers) -> None:
-    """Serve one viewer of one course; nothing of the request outlives its beginning."""
+    """Serve one viewer of one course; nothing of the request outlives its beginning.
+
+    A peer that leaves between accept and the first frame ends this like any other: what is sent to it raises,
+    or the stream finds the disconnect.
+    """
     await receive()  # the peer's wish to connect
     try:
         await send({"type": "websocket.accept"})

@@ -185,8 +185,7 @@ class Hits(Shape):
     """Chapters that answer a search, best first."""
 
     results: tuple[SearchResult, ...]
-    message: str | None = None
-    """Why there are none, where the search does not know the question's language."""
+    message: str | Absent = sometimes("Why there are none, where the search does not know the language.")
 
 
 class AddedBook(Shape):

@@ -1,7 +1,4 @@
-/**
- * A course as a viewer knows it: the fold of its messages. Pure functions, no DOM, no network. Values are
- * replaced, never changed.
- */
+/** A course as a viewer knows it: the fold of its messages. Pure; values are replaced, never changed. */
 
 /** The phases of the wire, in order. */
 export const PHASES = ["initializing", "searching_books", "generating_sections", "reviewing_outline", "complete"];
@@ -23,31 +20,29 @@ export const emptyCourse = (courseId, known = {}) => ({
   parts: [], // each with `sections`: null until they are written
   quality: null,
   changes: [],
-  failure: null, // {error, error_code, retryable}
-  drafts: {}, // task → the partial result so far
+  failure: null,
+  drafts: {}, // by task
   startedAt: null,
-  reachedAt: {}, // phase → when the work entered it
+  reachedAt: {}, // by phase
   ...known,
 });
 
 const PAYLOADS = {
   course_requested: (_, { preferences, at }) => ({ preferences: preferences ?? {}, startedAt: at }),
   book_summaries_found: (_, { books }) => ({ books }),
-  parts_generated: (_, { parts }) => ({ parts: parts.map((part) => ({ ...part, sections: null })), drafts: {} }),
+  parts_generated: (_, { parts }) => ({ parts: parts.map((part) => ({ ...part, sections: null })) }),
   part_sections_generated: ({ parts, drafts }, { part_index: index, sections }) => ({
     parts: parts.map((part) => (part.part_index === index ? { ...part, sections } : part)),
     drafts: { ...drafts, [`sections:${index}`]: undefined },
   }),
-  outline_reviewed: (_, { title, author, parts, quality, changes }) => ({ title, author, parts, quality, changes, drafts: {} }),
-  course_failed: () => ({ drafts: {} }),
-  course_resumed: () => ({ drafts: {} }),
+  outline_reviewed: (_, { title, author, parts, quality, changes }) => ({ title, author, parts, quality, changes }),
 };
 
-/** The course after `message`; the same object when it was folded before. Unknown types move only the status. */
+/** The course after `message`; the same object when it was folded before. */
 export function fold(course, message) {
   const { seq, type, at } = message;
   if (seq <= course.seq) return course;
-  const next = { ...course, ...PAYLOADS[type]?.(course, message), ...statusOf(course, message), seq };
+  const next = { ...course, drafts: {}, ...PAYLOADS[type]?.(course, message), ...statusOf(course, message), seq };
   if (next.phase !== course.phase || seq === 1) next.reachedAt = { ...next.reachedAt, [next.phase]: at };
   return next;
 }

@@ -1,26 +1,22 @@
 /**
- * One connection for all tabs. The tab that holds a Web Lock leads: it watches each course that any tab wants, and
- * passes on what comes over a BroadcastChannel. When it goes, the next one gets the lock and asks what is wanted. A
- * tab that comes late or missed something reads the log by itself.
+ * One connection for all tabs. The tab that holds a Web Lock leads: it watches what any tab wants, and passes it on.
+ * When it goes, the next one gets the lock. A tab that comes late or missed something reads the log by itself.
  */
 
-const NAME = "coursecast ";
-const ANSWER_MS = 1_000;
 const ALONE = ["sse", "websocket", "long-poll", "polling"];
 
-/** For many courses, or tabs that cannot share: these hold none of a browser's six HTTP connections. */
+/** For many courses, or tabs that cannot share: they hold none of a browser's six HTTP connections. */
 export const AMONG_OTHERS = ["websocket", "polling"];
-
-/** Locks exist in secure contexts only. */
-export const canShare = () => globalThis.document && globalThis.BroadcastChannel && navigator.locks;
 
 const queues = new Map(); // base URL → this page's turn to lead
 
-/** The transport of every tab, also of the leading one: what the leader passes on. */
+const channelTo = (baseUrl) => new BroadcastChannel(`coursecast ${baseUrl}`);
+
+/** The transport of every tab, also of the leading one. */
 export function tabs(watch, on) {
-  const { baseUrl, courseId, cursor } = watch;
-  const channel = new BroadcastChannel(NAME + baseUrl);
-  const say = (name) => channel.postMessage({ name, course: courseId, after: cursor.seq });
+  const { baseUrl, courseId } = watch;
+  const channel = channelTo(baseUrl);
+  const say = (name) => channel.postMessage({ name, course: courseId, after: watch.cursor });
   channel.onmessage = ({ data: { name, course = courseId, value, after } }) => {
     if (course !== courseId || after !== undefined) return;
     if (name === "ping") say("want");
@@ -38,34 +34,35 @@ export function tabs(watch, on) {
 function queue(watch) {
   const leaving = new AbortController();
   const { signal } = leaving;
-  addEventListener("pagehide", () => leaving.abort(), { once: true });
-  signal.onabort = () => queues.delete(watch.baseUrl); // who comes back queues again
-  return navigator.locks.request(NAME + watch.baseUrl, { signal }, () => lead(watch, signal));
+  const leave = () => queues.delete(watch.baseUrl) && leaving.abort(); // who comes back queues again
+  addEventListener("pagehide", leave, { once: true });
+  return navigator.locks.request(`coursecast ${watch.baseUrl}`, { signal }, () => lead(watch, signal));
 }
 
 /** Lead until the page is put away. */
-function lead({ baseUrl, timing, startWatch }, signal) {
-  const channel = new BroadcastChannel(NAME + baseUrl);
+function lead({ baseUrl, timing, watchCourse }, signal) {
+  const channel = channelTo(baseUrl);
   const watches = new Map(); // course → watch
   const post = (name, course, value) => channel.postMessage({ name, course, value });
 
   function postState(course) {
-    const { cursor, connection } = watches.get(course) ?? {};
-    if (cursor) post("state", course, { seq: cursor.seq, connection });
+    const watch = watches.get(course);
+    if (watch) post("state", course, { seq: watch.cursor, connection: watch.connection });
   }
 
   function start(course, after) {
     const transport = watches.size ? AMONG_OTHERS : ALONE;
+    const pass = (name) => (value) => post(name, course, value);
     const end = (value) => {
       watches.delete(course);
       post("end", course, value);
     };
     watches.forEach((other) => other.use(AMONG_OTHERS));
-    watches.set(course, startWatch(course, {
+    watches.set(course, watchCourse(course, {
       ...{ baseUrl, timing, transport, after },
-      onUpdate: (message) => post("update", course, message),
-      onDraft: (draft) => post("draft", course, draft),
-      onReset: () => post("reset", course),
+      onUpdate: pass("update"),
+      onDraft: pass("draft"),
+      onReset: pass("reset"),
       onPing: () => ask(course),
       onConnection: () => postState(course),
       onEnd: end,
@@ -81,9 +78,9 @@ function lead({ baseUrl, timing, startWatch }, signal) {
     post("ping", course);
     setTimeout(() => {
       if (watch.wanted || watches.get(course) !== watch) return;
-      watch.close();
       watches.delete(course);
-    }, ANSWER_MS);
+      watch.close();
+    }, 1_000);
   }
 
   channel.onmessage = ({ data: { name, course, after } }) => {
@@ -92,12 +89,15 @@ function lead({ baseUrl, timing, startWatch }, signal) {
     if (!watches.has(course)) start(course, after);
     const watch = watches.get(course);
     watch.wanted = true;
-    watch.use(watch.ladder);
+    watch.use();
     postState(course);
   };
   post("ping");
   return new Promise((resign) => signal.addEventListener("abort", () => {
-    watches.forEach((watch) => watch.close());
+    for (const [course, watch] of watches) {
+      watches.delete(course); // the others are not told: the next leader goes on
+      watch.close();
+    }
     channel.close();
     resign();
   }));

@@ -1,13 +1,13 @@
 /**
- * Ways in which a course comes: (watch, on) → close. A transport tells `on(name, value)`, never before it returned:
- * "open", "update", "draft", "reset", "ping", "end", "pause" (the browser reconnects), "lost" ({error?, waitMs?}).
+ * Ways in which a course comes: (watch, on) → close. They tell `on`, never before they returned: "open", the names of
+ * the wire, "pause" (the browser reconnects) and "lost".
  */
 
 import { at, call, CoursecastError } from "./http.js";
 import { tabs } from "./tabs.js";
 
-function sse({ baseUrl, courseId, cursor: { seq } }, on) {
-  const source = new EventSource(`${baseUrl}${at(courseId, "/events")}${seq ? `?after=${seq}` : ""}`);
+function sse({ baseUrl, courseId, cursor }, on) {
+  const source = new EventSource(`${baseUrl}${at(courseId, "/events")}${cursor ? `?after=${cursor}` : ""}`);
   let spoke = false;
   for (const name of ["update", "draft", "reset", "ping", "end"]) {
     source.addEventListener(name, ({ data }) => {
@@ -24,16 +24,15 @@ function sse({ baseUrl, courseId, cursor: { seq } }, on) {
   return () => source.close();
 }
 
-const FINAL_CODES = [4400, 4401, 4404];
-const TOO_MANY = 4429;
 const sockets = new Map(); // base URL → its `/ws`, one for all courses of the page
 
-function websocket({ baseUrl, courseId, cursor, timing }, on) {
+function websocket(watch, on) {
+  const { baseUrl, courseId, timing } = watch;
   let socket = sockets.get(baseUrl);
   const isAlive = socket?.readyState <= WebSocket.OPEN && Date.now() - socket.heardAt < timing.silenceMs;
   if (!isAlive || socket.lines.has(courseId)) sockets.set(baseUrl, (socket = openSocket(baseUrl)));
   const say = (type) => {
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, course_id: courseId, after: cursor.seq }));
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, course_id: courseId, after: watch.cursor }));
   };
   socket.lines.set(courseId, { on, say });
   say("subscribe");
@@ -55,22 +54,23 @@ function openSocket(baseUrl) {
     else tell(value.course_id, event === "subscribed" ? "open" : event, value);
   };
   socket.onclose = ({ code, reason: message }) => {
-    const error = FINAL_CODES.includes(code) ? new CoursecastError({ status: code - 4000, code: "closed", message }) : undefined;
-    tell(undefined, "lost", { error, waitMs: code === TOO_MANY ? 10_000 * (1 + Math.random()) : undefined });
+    // 4400, 4401 and 4404 are final, as the statuses are; 4429 is told to wait.
+    const retryAfterMs = code === 4429 ? 10_000 * (1 + Math.random()) : undefined;
+    tell(undefined, "lost", new CoursecastError({ status: code - 4000, code: "closed", message, retryAfterMs }));
   };
   return socket;
 }
 
 /** Requests that the server keeps until there is news; the first is answered at once. */
 const longPoll = (watch, on) => repeat(on, async (signal, round) => {
-  await watch.read(round && 25, signal);
+  await watch.readLog(round && 25, signal);
   on(round ? "ping" : "open");
 });
 
 /** The status, as often as the server asks for; the browser's cache sends the ETag. */
 const polling = (watch, on) => repeat(on, async (signal) => {
   const view = await call(watch.baseUrl, at(watch.courseId, "/status"), { signal });
-  if (view.seq !== watch.cursor.seq || view.status !== "processing") await watch.read();
+  if (view.seq !== watch.cursor || view.status !== "processing") await watch.read();
   on("ping");
   return view.poll_after_ms;
 });
@@ -80,7 +80,7 @@ function repeat(on, step) {
   const over = new AbortController();
   const next = (round) => over.signal.aborted || step(over.signal, round).then(
     (waitMs) => setTimeout(next, waitMs, round + 1),
-    (error) => on("lost", { error }),
+    (error) => on("lost", error),
   );
   setTimeout(next, 0, 0);
   return () => over.abort();

@@ -1,151 +1,143 @@
-/** Draws a course, again and again: what did not change is not touched, so that nothing jumps and no focus is lost. */
+/** Draws a course, again and again. */
 
 import { PHASES } from "./course.js";
 import { $, glide, h, keyed, keyedLines, line, outside, reveal, setText } from "./dom.js";
-import { failureText, minutesText, nowText, percentText, plural, qualityTexts, reached, tickText, timeText } from "./words.js";
+import { failureText, minutesText, nowText, percentText, qualityTexts, reached, tickText, timeText } from "./words.js";
 
-const PHASE_NAMES = ["Request", "Library", "Writing", "Review", "Ready"];
-
-/** Draw all that depends on the course. `urls`: book id → where it can be read; `live`: somebody sees it grow. */
+/** `urls`: book id → its address; `live`: somebody sees it grow → whether there is more to draw. */
 export function drawCourse(course, urls, live) {
-  glide(() => [drawHead, drawPhases, drawProgress, drawBooks, drawParts].forEach((draw) => draw(course, urls)));
-  reveal($("course").querySelectorAll("#spines li, .stamp, .book, .part, .section, #quality:not([hidden])"), live);
+	let more;
+	glide(() => {
+		for (const draw of [drawHead, drawPhases, drawProgress, drawBooks]) draw(course, urls);
+		more = drawParts(course);
+		if (!more) $("course").dataset.status = course.status;
+	});
+	reveal($("course").querySelectorAll("#phases .done, #spines li, .book, .part, .section, #quality:not([hidden])"), live);
+	return more;
 }
 
-function drawHead({ status, title, query, hours, preferences: { depth, pace }, failure, parts }) {
-  $("course").dataset.status = status;
-  setText($("title"), title || query || "Your course");
-  const [asked, wishes] = $("asked").children;
-  const time = `${plural(hours, "hour")}, ${plural(Math.floor(hours * 60 + 0.5), "minute")}`;
-  setText(asked, query && `“${query}”`);
-  setText(wishes, hours ? [" ", time, depth, pace && `${pace} pace`].filter(Boolean).join(" · ") : "");
-  for (const link of document.querySelectorAll(".change")) link.href = `/?${new URLSearchParams({ query, hours })}`;
+function drawHead({ title, query, hours, preferences: { depth, pace }, failure, parts }) {
+	setText($("title"), title || query || "Your course");
+	const [asked, wishes] = $("asked").children;
+	setText(asked, query && `“${query}”`);
+	const budget = hours && minutesText(Math.floor(hours * 60 + 0.5));
+	setText(wishes, [" ", budget, depth, pace && `${pace} pace`].filter(Boolean).join(" · "));
+	document.querySelector(".change").href = `/?${new URLSearchParams({ query, hours })}`;
 
-  $("failure").hidden = !failure;
-  $("retry").hidden = !failure?.retryable;
-  const [what, why] = $("failure").children;
-  setText(what, failure ? failureText(failure) : "");
-  setText(why, failure?.error ?? "");
+	$("failure").hidden = !failure;
+	$("retry").hidden = !failure?.retryable;
+	[failure && failureText(failure), failure?.error].forEach((text, i) => setText($("failure").children[i], text ?? ""));
 
-  keyed($("spines"), parts, "part_index", (element, { part_index: index, title: name, estimated_minutes: minutes, sections }) => {
-    element.style.setProperty("--minutes", minutes);
-    element.style.setProperty("--n", index);
-    element.className = sections ? "written" : "";
-    const texts = [h("b", {}, index + 1), h("span", {}, minutesText(minutes)), h("span", { class: "spoken", text: name })];
-    element.replaceChildren(h("a", { href: `#part-${index + 1}`, title: name }, ...texts));
-  });
+	keyed($("spines"), parts, "part_index", (element, { part_index: index, title: name, estimated_minutes: minutes, sections }) => {
+		element.style.setProperty("--minutes", minutes);
+		element.style.setProperty("--n", index);
+		element.className = sections ? "written" : "";
+		element.replaceChildren(h("a", { href: `#part-${index + 1}`, title: name, "aria-label": `Part ${index + 1}, ${minutesText(minutes)}` },
+			h("b", {}, index + 1), minutesText(minutes)));
+	});
 }
 
 function drawPhases(course) {
-  const now = PHASES.indexOf(course.phase);
-  const rows = PHASES.map((phase, i) => {
-    if (i > now) return { phase, state: "ahead" };
-    if (i === now && course.failure) return { phase, state: "stopped", stamp: "stopped" };
-    if (i === now && i < 4) return { phase, state: "current", stamp: "…" };
-    const took = reached(course, PHASES[i + 1]) - reached(course, phase);
-    return { phase, state: "done", stamp: took >= 0 ? timeText(took) : "✓" };
-  });
-  keyed($("phases"), rows, "phase", (element, { phase, state, stamp }) => {
-    element.className = state;
-    element.ariaCurrent = state === "current" ? "step" : null;
-    element.replaceChildren(h("span", {}, PHASE_NAMES[PHASES.indexOf(phase)]), ...(stamp ? [h("span", { class: "stamp" }, stamp)] : []));
-  });
+	const now = PHASES.indexOf(course.phase);
+	PHASES.forEach((phase, i) => {
+		const row = $("phases").children[i];
+		const took = reached(course, PHASES[i + 1]) - reached(course, phase);
+		row.className = i > now ? "" : i < now || i === 4 ? "done" : course.failure ? "stopped" : "current";
+		row.ariaCurrent = row.className === "current" ? "step" : null;
+		const stamps = { "": "", done: took >= 0 ? timeText(took) : "✓", stopped: "stopped" };
+		setText(row.lastElementChild, stamps[row.className] ?? row.lastElementChild.textContent);
+	});
 }
 
-/** Let the clock of the phase at work go on; `elapsedMs` since the course was asked for. */
+/** `elapsedMs`: since the course was asked for. */
 export function drawClock(course, elapsedMs) {
-  const stamp = $("phases").querySelector(".current .stamp");
-  if (stamp) setText(stamp, tickText(elapsedMs - reached(course, course.phase) || 0));
+	const stamp = $("phases").querySelector(".current b");
+	if (stamp) setText(stamp, tickText(elapsedMs - reached(course, course.phase) || 0));
 }
 
 function drawProgress(course) {
-  const { status, percent, courseId, quality } = course;
-  $("percent").value = percent;
-  setText($("percent").nextElementSibling, `${percent} %`);
-  setText($("now"), nowText(course));
-  $("cancel").hidden = status !== "processing";
-  $("delete").hidden = status === "processing";
-  $("keep").hidden = status !== "complete";
-  $("download").href = `/courses/${courseId}.md`;
-  $("quality").hidden = !quality;
-  if (quality) keyedLines($("quality").lastElementChild, qualityTexts(course));
+	const { status, percent, courseId, quality } = course;
+	$("percent").value = percent;
+	setText($("percent").nextElementSibling, `${percent} %`);
+	setText($("now"), nowText(course));
+	$("cancel").hidden = status !== "processing";
+	$("delete").hidden = status === "processing";
+	$("keep").hidden = status !== "complete";
+	$("download").href = `/courses/${courseId}.md`;
+	$("quality").hidden = !quality;
+	if (quality) keyedLines($("quality").lastElementChild, qualityTexts(course));
 }
 
 function drawBooks({ books, failure }, urls) {
-  $("found").hidden = failure && !books.length;
-  const cards = books.map((book) => ({ ...book, url: urls.get(book.book_id) }));
-  keyed($("books"), cards, "book_id", (element, { url, book_title: title, score, chapters }) => {
-    const [first, second, ...more] = chapters.map((chapter) => `${chapter.chapter_number} ${chapter.chapter_title}`);
-    const match = h("span", { class: "match" });
-    match.style.setProperty("--share", `${score * 100}%`);
-    element.className = "book block";
-    const lines = [first, second, more.length && `and ${plural(more.length, "more chapter")}`].filter(Boolean);
-    element.replaceChildren(
-      h("h3", {}, outside(url, title)),
-      h("p", {}, match, `${percentText(score)} match`),
-      ...lines.map((text) => h("p", { class: "chapter", text })));
-  });
+	$("found").hidden = failure && !books.length;
+	const cards = books.map((book) => ({ ...book, url: urls.get(book.book_id) }));
+	keyed($("books"), cards, "book_id", (element, { url, book_title: title, score, chapters }) => {
+		element.className = "book block";
+		element.replaceChildren(
+			h("h3", {}, outside(url, title)),
+			h("p", {}, h("progress", { value: score, "aria-hidden": true }), `${percentText(score)} match`),
+			h("p.chapter", { text: chapters.map((chapter) => chapter.chapter_title).join(" · ") }));
+	});
 }
-
-// --- the outline ---
 
 function drawParts({ parts, drafts, status }) {
-  const writing = status === "processing";
-  $("plan").classList.toggle("lines", writing && !parts.length);
-  keyedLines($("plan"), typed(drafts.parts).slice(-6));
-  const entries = parts.map((part) => ({
-    ...part,
-    drafts: typed(drafts[`sections:${part.part_index}`]),
-    waiting: !part.sections && writing,
-  }));
-  keyed($("parts"), entries, "part_index", fillPart);
+	const writing = status === "processing";
+	$("plan").classList.toggle("lines", writing && !parts.length);
+	keyedLines($("plan"), typed(drafts.parts).slice(-6));
+	let room = 4; // for newly written parts: a long course is drawn in several turns
+	const entries = parts.map(({ sections, ...part }, i) => {
+		const shown = sections && ($("parts").children[i]?.drawn.sections || room-- > 0) ? sections : null;
+		return { ...part, sections: shown, drafts: typed(drafts[`sections:${part.part_index}`]), waiting: !shown && writing };
+	});
+	keyed($("parts"), entries, "part_index", fillPart);
+	return room < 0;
 }
 
-/** What there is of a partial result, `{parts: […]}` or `{sections: […]}`: the titles, and what is being typed. */
+/** The titles of a partial result, and what is being typed. */
 function typed(value) {
-  const list = value?.parts ?? value?.sections;
-  if (!Array.isArray(list)) return [];
-  const last = list.at(-1);
-  const texts = [...list.map((entry) => entry?.title), last?.why ?? last?.content_summary];
-  return texts.filter((text) => text && typeof text === "string");
+	const list = value?.parts ?? value?.sections;
+	if (!Array.isArray(list)) return [];
+	const last = list.at(-1);
+	const texts = [...list.map((entry) => entry?.title), last?.why ?? last?.content_summary];
+	return texts.filter((text) => text && typeof text === "string");
 }
 
 function fillPart(element, part) {
-  const number = part.part_index + 1;
-  if (!element.firstChild) {
-    element.className = "part block";
-    element.id = `part-${number}`;
-    element.append(
-      h("header", {},
-        h("p", { class: "number" }, `Part ${number}`),
-        h("h2", { dir: "auto" }),
-        h("p", { class: "minutes" }),
-        h("p", { class: "why", dir: "auto" })),
-      h("ul", { class: "drafts", "aria-label": "Sections being written" }),
-      h("ol"));
-  }
-  const [header, drafts, sections] = element.children;
-  const [, title, minutes, why] = header.children;
-  setText(title, part.title);
-  setText(minutes, minutesText(part.estimated_minutes));
-  setText(why, part.why);
-  drafts.classList.toggle("lines", part.waiting);
-  keyedLines(drafts, part.drafts);
-  keyed(sections, part.sections ?? [], "order_index", fillSection);
+	const number = part.part_index + 1;
+	if (!element.firstChild) {
+		element.className = "part block";
+		element.id = `part-${number}`;
+		element.append(
+			h("header", {},
+				h("p.number", {}, `Part ${number}`),
+				h("h2", { dir: "auto" }),
+				h("p.minutes"),
+				h("p.why", { dir: "auto" })),
+			h("ul.drafts", { "aria-label": "Sections being written" }),
+			h("ol"));
+	}
+	const [header, drafts, sections] = element.children;
+	const [, title, minutes, why] = header.children;
+	setText(title, part.title);
+	setText(minutes, minutesText(part.estimated_minutes));
+	setText(why, part.why);
+	drafts.classList.toggle("lines", part.waiting);
+	keyedLines(drafts, part.drafts);
+	keyed(sections, part.sections ?? [], "order_index", fillSection);
 }
 
 function fillSection(element, section) {
-  const { part_index: part, order_index: order, prerequisites, learning_objectives: objectives } = section;
-  element.className = "section";
-  element.replaceChildren(
-    h("h3", {}, h("span", { class: "number" }, `${part + 1}.${order + 1}`), h("span", { text: section.title })),
-    h("p", { class: "minutes" }, minutesText(section.estimated_minutes)),
-    h("p", { text: section.content_summary }),
-    h("ul", { class: "objectives", "aria-label": "Objectives" }, ...objectives.map((text) => h("li", { text }))),
-    h("p", { class: "builds-on" }, ...(prerequisites.length ? ["Builds on: ", ...line(...prerequisites)] : [])),
-    h("ul", { class: "sources", "aria-label": "Sources" }, ...section.sources.map((source) => h("li", {},
-      outside(source.url, source.book_title),
-      h("span", { class: "where" },
-        ...line(`ch. ${source.chapter_number} ${source.chapter_title}`, source.section_title, minutesText(source.minutes))),
-      h("span", { class: "why", text: source.why })))));
+	const { part_index: part, order_index: order, prerequisites, learning_objectives: objectives } = section;
+	element.className = "section";
+	element.replaceChildren(
+		h("h3", {}, h("span.number", {}, `${part + 1}.${order + 1}`), h("span", { text: section.title })),
+		h("p.minutes", {}, minutesText(section.estimated_minutes)),
+		h("p", { text: section.content_summary }),
+		h("ul.objectives", { "aria-label": "Objectives" }, ...objectives.map((text) => h("li", { text }))),
+		h("p.builds-on", {}, ...(prerequisites.length ? ["Builds on: ", ...line(...prerequisites)] : [])),
+		h("ul.sources", { "aria-label": "Sources" }, ...section.sources.map((source) => h("li", {},
+			outside(source.url, source.book_title),
+			h("span.where", {},
+				...line(`ch. ${source.chapter_number} ${source.chapter_title}`, source.section_title, minutesText(source.minutes))),
+			h("span.why", { text: source.why })))));
 }

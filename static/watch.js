@@ -1,49 +1,49 @@
 /**
- * Keeps one course coming. The log is the truth and the cursor the place in it: what two connections bring counts
- * once, what none brought is read from the status route. That route also judges one that fails: if it is silent too,
- * server or network are away, and the watch waits; if not, the next of the ladder is tried. Better ones are tried
- * again later, beside the one that works. A course is over when its log says so, never because a stream ended.
+ * Keeps one course coming. What no connection brought is read from the status route, which also judges one that
+ * fails: if it is silent too, server or network are away; if not, the next of the ladder is tried, and the better
+ * ones again later. A course is over when its log says so, never because a stream ended.
  */
 
 import { Cursor } from "./cursor.js";
 import { at, backoff, call } from "./http.js";
-import { AMONG_OTHERS, canShare } from "./tabs.js";
+import { AMONG_OTHERS } from "./tabs.js";
 import { TRANSPORTS } from "./transports.js";
 
-/** The server pings every 15 s. `firstMs`: until a connection that said nothing is compared with the status route. */
+/** The server pings every 15 s; who said nothing for `firstMs` is compared with the status route. */
 const TIMING = { firstMs: 4_000, silenceMs: 35_000, browserRetryMs: 6_000, climbMs: 60_000 };
 const isFinal = (error) => [400, 401, 403, 404, 410].includes(error?.status);
 
-export function startWatch(courseId, { baseUrl = "", after = 0, transport, timing, ...callbacks }) {
+/** Watch a course from `after` on until it is over or closed; each message comes once, in order. */
+export function watchCourse(courseId, { baseUrl = "", after = 0, transport, timing, ...callbacks } = {}) {
   timing = { ...TIMING, ...timing };
   const cursor = new Cursor(after);
   const over = new AbortController();
   const { signal } = over;
-  let ladder = transport ? [transport].flat() : canShare() ? ["tabs", ...AMONG_OTHERS] : AMONG_OTHERS;
+  const shared = globalThis.document && navigator.locks ? ["tabs"] : []; // locks exist in secure contexts only
+  let ladder = transport ? [transport].flat() : [...shared, ...AMONG_OTHERS];
   let level = 0; // on the ladder
   let line; // the connection that the course comes by
   let better; // one from further up, tried beside it
+  let retry; // timer of the next one
   let failures = 0; // in a row
-  let retry; // timer of the next connection
   let reading; // the log, under way
-  let connection;
+  let connection = {};
   let lastEventAt = Date.now();
 
   function close() {
     stop();
+    clearInterval(climbing);
     report("closed");
     over.abort();
   }
 
-  /** Go on with these transports, and at once: somebody is looking. */
-  function use(others) {
+  /** Go on at once, and with these transports: somebody is looking. */
+  function use(others = ladder) {
     if (others === ladder && !retry) return;
     ladder = others;
     level = 0;
     connect();
   }
-
-  // --- connections ---
 
   function connect() {
     stop();
@@ -64,7 +64,7 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
     try {
       line.close = TRANSPORTS[ladder[level]](watch, on);
     } catch {
-      setTimeout(on, 0, "lost"); // there is no such thing here
+      setTimeout(on, 0, "lost");
     }
     expect(line, line.patienceMs);
     return line;
@@ -89,41 +89,36 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
 
   /** Nothing came: is there nothing to say, or is it kept back on the way? */
   async function silent(line) {
-    line.patienceMs = line.isOpen && !line.heard ? line.patienceMs * 2 : Infinity;
-    const isLate = line.patienceMs > timing.silenceMs;
-    if (!isLate) await read().catch(() => {});
-    if (isLate || cursor.seq > line.seq) lost(line);
+    const isQuiet = line.isOpen && !line.heard && (line.patienceMs *= 2) < timing.silenceMs;
+    if (isQuiet) await read().catch(() => {});
+    if (!isQuiet || cursor.seq > line.seq) lost(line);
     else if (!line.closed) expect(line, line.patienceMs);
   }
 
-  async function lost(which, { error, waitMs = error?.retryAfterMs } = {}) {
+  async function lost(which, error) {
     if (which.closed) return;
     drop(which);
     if (which === better) return climbTo(which.level + 1);
     failures += 1;
     report("waiting");
-    const failure = waitMs || isFinal(error) ? error : await read().catch((thrown) => thrown);
+    const failure = error?.retryAfterMs || isFinal(error) ? error : await read().catch((thrown) => thrown);
     if (signal.aborted || line !== which) return; // over, or connected again meanwhile
     if (isFinal(failure)) return end("onError", failure);
-    waitMs ??= failure?.retryAfterMs;
-    if ((!failure || failure === error) && (!which.heard || failures > 1) && level + 1 < ladder.length) {
-      level += 1;
-      if (!waitMs) return connect();
-    }
-    waitMs ??= backoff(failures, timing);
+    const next = (!failure || failure === error) && (!which.heard || failures > 1) && level + 1 < ladder.length;
+    if (next) level += 1;
+    if (next && !failure) return connect();
+    const waitMs = failure?.retryAfterMs ?? backoff(failures, timing);
     retry = setTimeout(connect, waitMs);
     report("waiting", { retryAt: Date.now() + waitMs });
   }
 
-  /** Network or tab are back: do not wait, and do not trust a connection that slept. */
+  /** Network or tab are back: do not wait, nor trust a connection that slept. */
   function wake({ persisted }) {
     if (document.hidden) return;
     const isStale = persisted || Date.now() - lastEventAt > timing.silenceMs;
     if (isStale || ["waiting", "offline"].includes(connection.state)) connect();
     else if (!better) climbTo(0);
   }
-
-  // --- what they say ---
 
   function hear(which, name, value) {
     if (name === "lost") return lost(which, value);
@@ -160,9 +155,8 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
   function take(message) {
     const verdict = cursor.take(message);
     if (verdict === "gap") catchUp(message.seq);
-    if (verdict !== "next") return;
-    tell("onUpdate", message);
-    // Nothing can follow `complete`. An `error` may be followed by a resume further on: wait for `end`.
+    else if (verdict === "next") tell("onUpdate", message);
+    // Nothing can follow `complete`; an `error` may be followed by a resume: wait for `end`.
     if (message.status === "complete") finish(message);
   }
 
@@ -171,17 +165,13 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
     tell("onReset");
   }
 
-  /** Never fold over a hole: read the log up to `seq`; a read that is under way may have begun too early. */
+  /** Never fold over a hole. A read that is under way may have begun too early. */
   async function catchUp(seq) {
     for (let i = 0; i < 2 && seq > cursor.seq; i += 1) await read().catch(() => lost(line));
   }
 
-  /** Read the log from the cursor on; `waitS`: how long to wait for news. */
-  function read(waitS = 0, stopped = signal) {
-    if (waitS) return readLog(waitS, stopped);
-    reading ??= readLog(0, signal).finally(() => (reading = undefined));
-    return reading;
-  }
+  /** Read the log from the cursor on; once for all who ask meanwhile. */
+  const read = () => (reading ??= readLog(0, signal).finally(() => (reading = undefined)));
 
   async function readLog(waitS, signal) {
     const where = at(courseId, `/status?after=${cursor.seq}&wait_s=${waitS}`);
@@ -192,9 +182,7 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
     if (view.status !== "processing") finish(view, true);
   }
 
-  // --- telling ---
-
-  /** Over, if the log was read up to its last entry, which says so. */
+  /** Over, if the last entry of the log was read and says so. */
   function finish({ course_id, seq, status }, isLast = cursor.stopped) {
     const isOver = isLast && seq === cursor.seq;
     if (isOver) end("onEnd", { course_id, seq, status });
@@ -208,15 +196,12 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
   }
 
   function report(state, { retryAt, transport = ladder[level] } = {}) {
-    if (transport === "tabs") {
-      if (state === "live") return; // the leading tab tells
-      transport = null;
-    }
+    if (state === "live" && transport === "tabs") return; // the leading tab tells
     if (state === "live" && transport === "polling") state = "polling";
-    if (state === "waiting" && globalThis.navigator?.onLine === false) state = "offline";
-    const before = connection;
-    if (before?.state === state && before.transport === transport && before.retryAt === retryAt) return;
-    connection = { state, transport, retryAt };
+    if (state === "waiting" && navigator.onLine === false) state = "offline";
+    const now = { state, transport: transport === "tabs" ? null : transport, retryAt };
+    if (String(Object.values(now)) === String(Object.values(connection)) || signal.aborted) return;
+    connection = now;
     tell("onConnection", watch.connection);
   }
 
@@ -231,15 +216,14 @@ export function startWatch(courseId, { baseUrl = "", after = 0, transport, timin
   }
 
   const watch = {
-    ...{ courseId, baseUrl, timing, cursor, read, use, close, startWatch },
-    get ladder() { return ladder; },
+    ...{ courseId, baseUrl, timing, read, readLog, use, close, watchCourse },
+    get cursor() { return cursor.seq; },
     get connection() { return { ...connection, lastEventAt }; },
   };
   for (const name of globalThis.document ? ["online", "pageshow", "visibilitychange"] : []) {
     addEventListener(name, wake, { signal, capture: true });
   }
-  const climbing = setInterval(climbTo, timing.climbMs * (0.5 + Math.random()), 0);
-  signal.onabort = () => clearInterval(climbing);
+  const climbing = setInterval(() => better ?? climbTo(0), timing.climbMs * (0.5 + Math.random()));
   connect();
   return watch;
 }

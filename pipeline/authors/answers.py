@@ -1,9 +1,9 @@
 """How well each chapter of the reading answers the query.
 
-Four things speak for a chapter: what the search found, the words of the query in its titles and concepts, what
-it shares with the chapters that answer best, and whether its book is called after what is asked. Its book carries
-it or lets it fall. Word vectors alone would take "Rust ownership" to be about firms and "A/B tests" about unit
-tests; together these do not.
+Four things speak for a chapter: what the search found, the words of the query in its titles and concepts,
+what it shares with the chapters that answer best, and whether its book is called after what is asked. Its
+book carries it or lets it fall. Word vectors alone would take "Rust ownership" to be about firms and "A/B
+tests" about unit tests; together these do not.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from pipeline.authors.phrases import Casing
 from pipeline.authors.relevance import Unit
+from pipeline.authors.titles import without_acronym
 from pipeline.authors.words import stems
 from pipeline.outline import Chapter
 
@@ -39,7 +40,7 @@ def concepts_in(units: Sequence[Unit]) -> list[str]:
     for concept in found:
         told.setdefault(stems(concept), concept)
     said = frozenset().union(*headings) if headings else frozenset()
-    return sorted(told.values(), key=lambda concept: stems(concept) <= said)
+    return sorted(told.values(), key=lambda concept: stems(without_acronym(concept)) <= said)
 
 
 def places(chapter: Chapter) -> list[int]:
@@ -67,14 +68,14 @@ def places(chapter: Chapter) -> list[int]:
 def as_written(concept: str, casing: Casing) -> str:
     """Return a key concept as it stands inside a sentence: as its book writes it, but for a first capital."""
     first, *rest = concept.split(" ")
-    if first[1:] != first[1:].lower() or any(c.isupper() for word in rest for c in word):
+    if len(first) == 1 or first[1:] != first[1:].lower() or any(c.isupper() for word in rest for c in word):
         return concept
     return " ".join([casing.inside(first), *rest])
 
 
 def _named(concept: str, chapter: Chapter) -> int | None:
     """Return the first section whose heading has all the words of a concept."""
-    said = stems(concept)
+    said = stems(without_acronym(concept))
     fits = (i for i, section in enumerate(chapter.sections) if said and said <= stems(section.title))
     return next(fits, None)
 

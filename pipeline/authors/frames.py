@@ -24,6 +24,7 @@ class Kind(StrEnum):
     CODE = "code"
     TOOL = "tool"
     CONTRAST = "contrast"
+    PROBLEMS = "problems"
     HISTORY = "history"
     CRAFT = "craft"
     THOUGHT = "thought"
@@ -42,6 +43,7 @@ COUNTED_SUBJECTS = vocabulary(
 )
 SUBJECT_KINDS: tuple[tuple[frozenset[str], Kind], ...] = (
     (frozenset(["git", "software"]), Kind.TOOL),
+    (vocabulary("mathematics algebra calculus arithmetic statistics logic"), Kind.PROBLEMS),
     (frozenset(["history"]), Kind.HISTORY),
     (frozenset(["writing", "composition"]), Kind.CRAFT),
     (frozenset(["philosophy", "ethics"]), Kind.THOUGHT),
@@ -86,6 +88,12 @@ HEADING: dict[Depth, dict[Kind, tuple[str, ...]]] = {
             "Explain {0} and say when to use {it}",
             "Describe how {0} {changes} what you see, before and after",
             "Perform {0} once without the text and note each step",
+        ),
+        Kind.PROBLEMS: (
+            "Solve two problems on {0} without the text",
+            "Explain {0} with a worked example",
+            "Work out one example of {0}, with a reason for each step",
+            "Answer three questions of your own about {0}",
         ),
         Kind.HISTORY: (
             "Explain what changed with {0}, and for whom",

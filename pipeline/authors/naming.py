@@ -17,6 +17,7 @@ from pipeline.authors.relevance import Unit
 from pipeline.authors.titles import (
     MAX_TITLE,
     capitalised,
+    clean,
     is_question,
     listed,
     shorten,
@@ -46,6 +47,8 @@ _TAIL = re.compile(
     r"\s+(?:in|for|[Uu]sing|to|with|within|under|through|That|on|from|across|at|by"
     r"|and (?:Its|Their|How|the Role))\s.*$"
 )
+_TO_PREPOSITION = re.compile(r"(.+? )(?=(?:with|of|in|for|from|on) )")
+_NUMBERS = frozenset(["one", "two", "three", "four", "first", "second", "third"])
 _EMPTY_GERUND = re.compile(r"^(?:Experiencing|Exploring|Discovering|Rethinking|Looking at)\s+(?=\S)")
 
 
@@ -86,7 +89,7 @@ def _unused(candidates: Sequence[str], taken: set[str]) -> str:
 
 def unit_topic(unit: Unit) -> str:
     """Return what a unit is about, with its chapter's topic before it where its heading says too little."""
-    own = topic(unit.heading).removesuffix(" Basics")
+    own = re.sub(r"(?<=\S \S)(\S*) Basics$", r"\1", topic(unit.heading))
     if unit.section is None or stems(own) - _SAYS_LITTLE:
         return own
     around = chapter_topic(unit.chapter)
@@ -143,7 +146,8 @@ def _section_titles(section: PlannedSection) -> list[str]:
     room = SECTION_TITLE - len(_again(again, ""))
     titles = [_joined(_best(units, count)) for count in (3, 2) if len(units) >= count]
     titles += [unit_topic(unit) for unit in sorted(units, key=lambda unit: -unit.relevance)]
-    fitting = [title for title in titles if title and len(title) <= room]
+    titles += _by_terms(titles[-1], units)
+    fitting = _not_pasted([title for title in titles if title and len(title) <= room], units)
     candidates = fitting or [shorten(compact(titles[-1]), room)]
     around = chapter_topic(units[0].chapter)
     candidates += [f"{around}: {title}" for title in candidates if not title.startswith(around)]
@@ -172,7 +176,14 @@ def _row(topics: Sequence[str]) -> str:
         return ""
     if len(topics) > 2 and any(" and " in name or "," in name for name in topics):
         return ""
-    return listed([*topics[:1], *(_inner(name) for name in topics[1:])])
+    return listed([*topics[:1], *(_inner(_without_start(name, topics[0])) for name in topics[1:])])
+
+
+def _without_start(name: str, first: str) -> str:
+    """Return `name` without what it begins with like `first`: *… with One Sample and with Two Samples*."""
+    one, other = _TO_PREPOSITION.match(first), _TO_PREPOSITION.match(name)
+    same = one is not None and other is not None and one[1] == other[1]
+    return name[len(other[1]) :].lstrip() if same and other else name
 
 
 def _inner(title: str) -> str:
@@ -193,7 +204,15 @@ def _without_repeats(titles: Sequence[str]) -> list[str]:
 def _says_all(title: str, other: str) -> bool:
     """Return whether `title` has all the words of `other`, and it has more than one to lose."""
     own, others = stems(title), stems(other)
+    if _NUMBERS & {*title.casefold().split()} != _NUMBERS & {*other.casefold().split()}:
+        return False  # *… with One Sample* and *… with Two Samples*
     return others == own or (len(others) > 1 and others < own)
+
+
+def _not_pasted(titles: list[str], units: Sequence[Unit]) -> list[str]:
+    """Put titles that are a chapter's own last: they promise the whole chapter."""
+    pasted = {clean(unit.chapter.title).casefold() for unit in units}
+    return sorted(titles, key=lambda title: title.casefold() in pasted)
 
 
 # --- parts ----------------------------------------------------------------------------------------------
@@ -205,7 +224,8 @@ def _part_titles(part: PlannedPart) -> list[str]:
     units = _units(part.items)
     labels, named = _labels(units)
     titles = _of_one(labels[0], named) if len(labels) == 1 else _of_several(labels, named)
-    return [shorten(capitalised(_again(again, title)), MAX_TITLE) for title in titles if title]
+    titles = _not_pasted([title for title in titles if title], units)
+    return [shorten(capitalised(_again(again, title)), MAX_TITLE) for title in titles]
 
 
 def _labels(units: Sequence[Unit]) -> tuple[list[str], list[Unit]]:
@@ -253,12 +273,15 @@ def _of_one(head: str, units: Sequence[Unit]) -> list[str]:
     if not _carries(head, units):  # the chapter holds other things, too
         titles = [title for title in titles if title in joined] or titles
         head = joined[-1] if joined and ":" not in joined[-1] else head
+    return [*titles, *_by_terms(head, units), f"{head}: Reading and Practice"]
+
+
+def _by_terms(head: str, units: Sequence[Unit]) -> list[str]:
+    """Return titles of the form *head: key concept and key concept*, longest first."""
     terms = [title_case(without_acronym(term)) for term in concepts_in(units) if stems(term) - stems(head)]
     fitting = [term for term in terms if len(term) <= FACET and ":" not in term]
-    by_terms = [
-        f"{head}: {row}" for count in (2, 1) if len(fitting) >= count and (row := _row(fitting[:count]))
-    ]
-    return [*titles, *by_terms, f"{head}: Reading and Practice"]
+    rows = [_row(fitting[:count]) for count in (2, 1) if len(fitting) >= count]
+    return [f"{head}: {row}" for row in rows if row and ":" not in head]
 
 
 def _carries(head: str, units: Sequence[Unit]) -> bool:

@@ -17,7 +17,7 @@ from pipeline.authors.words import Rarity
 from pipeline.outline import Chapter
 
 _LEAN = {"introductory": -1.0, "intermediate": 0.0, "advanced": 1.0}
-LEAN = 0.04
+LEAN = 0.4
 """How much a level counts against a shared topic, per position along the spine, 0 to 1."""
 
 

@@ -7,7 +7,7 @@ words that fit after "Explain" (``noun``), or the verb phrase of a thing to do (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -122,27 +122,35 @@ class Casing:
     Learns from the running text of the reading (summaries, key concepts), where only names have capitals.
     """
 
-    def __init__(self, reading: Iterable[Chapter]) -> None:
+    def __init__(self, reading: Sequence[Chapter]) -> None:
         lower: set[str] = set()
         upper: set[str] = set()
+        terms: set[str] = set()
         for chapter in reading:
-            for sentence in (*_SENTENCE.split(chapter.summary), *chapter.key_concepts):
-                for position, word in enumerate(words(sentence)):
-                    if word[0].islower():
-                        lower.add(word)
-                    elif position:
-                        upper.add(word)
+            for sentence in _SENTENCE.split(chapter.summary):
+                _sort_by_case(words(sentence)[1:], lower, upper)
+                lower.update(word for word in words(sentence)[:1] if word[0].islower())
             for concept in chapter.key_concepts:
                 first, *rest = words(concept) or [""]
+                _sort_by_case(rest, lower, terms)
+                lower.update(word for word in [first] if word[:1].islower())
                 # "Boston Massacre" is a name; "Smart pointers" is a term that begins with a capital.
                 if rest and all(word[0].isupper() for word in (first, *rest)):
-                    upper.add(first)
+                    terms.add(first)
         self._lower = lower
-        self._names = (upper - {word.capitalize() for word in lower}) | _NAMES
+        self._long_names = sorted(_long_names(reading))
+        # Some books write all their terms with capitals, so that a term shows a name less surely.
+        terms -= {word.capitalize() for word in _ORDINARY_WORDS}
+        self._names = ((upper | terms) - {word.capitalize() for word in lower}) | _NAMES
 
     def inside(self, heading: str) -> str:
         """Return `heading` as it stands inside a sentence; names and acronyms keep their capitals."""
-        return " ".join(self._lowered(token) for token in plain(heading).split(" "))
+        text = plain(heading)
+        for name in self._long_names:
+            if name in text:
+                before, _, after = text.partition(name)
+                return f"{self.inside(before)} {name} {self.inside(after)}".strip().replace("  ", " ")
+        return " ".join(self._lowered(token) for token in text.split(" "))
 
     def _lowered(self, token: str) -> str:
         core = token.strip("“”\"'‘’(),;:?!.")
@@ -162,7 +170,7 @@ class Casing:
             return token.replace(core, "-".join(self._lowered(part) for part in core.split("-")), 1)
         low = bare.casefold()
         if self._is_ordinary(low) or len(core) == 1:
-            return token.replace(core, core if core == "I" else core.casefold(), 1)
+            return token.replace(core, core if len(core) == 1 and core != "A" else core.casefold(), 1)
         return token
 
     def _is_ordinary(self, word: str) -> bool:
@@ -190,7 +198,7 @@ class Casing:
             return Phrase(noun=f"how {self.inside(head)}", asks=True)
         if _IS_STATED.search(head):
             return Phrase(noun=f"what it means that {self.inside(head)}", asks=True)
-        noun = self.inside(head).removesuffix(" basics")
+        noun = re.sub(r"(?<=\S \S)(\S*) basics$", r"\1", self.inside(head))
         said_by_head = len(words(head)) > 1 and tail.split(" ")[0].endswith("ing")
         if tail and len(tail.split()) <= 6 and "(" not in text and not said_by_head:
             noun = f"{noun} ({self.inside(tail)})"
@@ -213,6 +221,19 @@ class Casing:
         if match := re.match(r"(How|Why|When|Where) Do (.+)$", asked):
             return Phrase(noun=f"{match[1].lower()} {self.inside(match[2])}", asks=True)
         return Phrase(noun=f"the answer to “{text}”", asks=True)
+
+
+def _long_names(reading: Iterable[Chapter]) -> Iterator[str]:
+    """Yield names of several ordinary words, as running text has them: *Small Business Administration*."""
+    for chapter in reading:
+        for sentence in _SENTENCE.split(chapter.summary):
+            yield from re.findall(r"(?<=[a-z,] )(?:[A-Z][a-z]+ )+[A-Z][a-z]+", sentence)
+
+
+def _sort_by_case(found: Iterable[str], lower: set[str], upper: set[str]) -> None:
+    """Add words to the set of those with a small or of those with a capital first letter."""
+    for word in found:
+        (lower if word[0].islower() else upper).add(word)
 
 
 def _bases(base: str, rest: str) -> str:

@@ -256,4 +256,4 @@ def _section_joint(before: Item, after: Item, rarity: Rarity) -> float:
     shared = rarity.overlap(before.unit.stems, after.unit.stems)
     if before.unit.place[:2] == after.unit.place[:2]:
         return 0.1 + 0.4 * shared
-    return 0.4 * shared - (0.15 if before.unit.place[0] == after.unit.place[0] else 0.3)
+    return 0.4 * shared - (0.2 if before.unit.place[0] == after.unit.place[0] else 0.8)

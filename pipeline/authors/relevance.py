@@ -21,7 +21,7 @@ from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minute
 
 FOCUS_COUNTS = 0.7  # how much less a section is carried by a chapter whose title is about something else
 ON_TOPIC = 0.4  # of the best unit's relevance; below it a unit of the leading book is filler
-OTHER_ON_TOPIC = 0.55  # the same for other books: one where one is enough
+OTHER_ON_TOPIC = 0.6  # the same for other books: one where one is enough
 NEAR = 0.45  # of the best likeness: a section that names nothing asked for has to be this near by itself
 ASIDE = 0.25
 ASKED_FOR = 0.5  # of the query's words in a heading: then it is no aside, whatever it looks like
@@ -35,10 +35,15 @@ _APPARATUS = re.compile(
         |Final\ thoughts|How\ to\ read|Trends\ in|Lab\b|Lab\ \d|Spotlight\ on|Evaluation:|Appendix
         |Ethics\ and\ National\ Culture|Acknowledge?ments|About\ the\ Author)
       | ^(?:Software(?:\ and\ alternatives)?|Background|Summary|Examples?|Comments|Strengths|Limitations
-        |Installation|(?:Sampling|Data\ Collection)\ Experiment|References|Bibliography)$""",
+        |Installation|(?:Sampling|Data\ Collection)\ Experiment|References|Bibliography)$
+      | \ Reviewed$""",
     re.IGNORECASE | re.VERBOSE,
 )
 """What surrounds the teaching text in textbooks: portraits, labs, careers, sample essays."""
+_NO_READING = re.compile(
+    r"\b(?:Annotated (?:Student )?Sample|Trailblazer|Portfolio|Lab \d|Lab:|Spotlight on)", re.IGNORECASE
+)
+"""Of these, what is so even where it names what is asked: *Lab 2: Chi-Square Test of Independence*."""
 _ON_DATA = re.compile(r"^(.+) \([A-Z][\w’']*(?: \w+)+\)$")
 """A lab named after its data: *Confidence Interval (Home Costs)* in the chapter *Confidence Intervals*."""
 _OPENING = re.compile(
@@ -219,7 +224,7 @@ def _unit(
     like = _likeness(section, top_similarity) if section else setting.focus
     if not names and found & book_stems(chapter) & wishes.asked:
         like *= BOOK_WORD_ONLY
-    aside = _surrounds(heading, chapter) and names < ASKED_FOR
+    aside = bool(_NO_READING.search(heading)) or (_surrounds(heading, chapter) and names < ASKED_FOR)
     relevance = (
         setting.carried
         + 0.27 * like

@@ -26,16 +26,23 @@ WHOLE = 0.5
 TIE = 0.1  # what a section's relevance counts where sentences fit equally well
 MOST_PLACES = 12
 MOST_TERMS = 4
+LISTING = 4  # pieces: a sentence that goes through a chapter
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
 _PIECE = re.compile(r"[;,]\s+(?:and\s+|or\s+)?")
 _LEAD = re.compile(r"^(?:and|or)\s+")
-_ASKS = re.compile(r"^(?:how|why|what|which|when|where|who|whether)\b")
+_ASKS = re.compile(r"^(?:how|why|what|when|where|whether)\b")
 _DEPENDS = re.compile(
     r"^(?:then|also|so|but|before|after|with|without|from|to|in|on|at|by|for|as|that|such|including|and|or)\b"
-    r"|^[a-z]+ed\b|\b(?:it|they|them|this|these)\b"
+    r"|^(?:[a-z]+ed|along|alone|plus|its|where)\b|\b(?:it|they|them|this|these)\b"
+    r"|^(?:adds|answers|applies|asks|begins|brings|builds|calculates|combines|compares|computes|considers|contrasts"
+    r"|counts|covers|defines|describes|discusses|draws|ends|explains|extends|finds|finishes|gives|hears|helps|implements"
+    r"|introduces|lets|lists|looks|makes|manages|meets|moves|offers|organizes|predicts|presents|previews|puts|raises"
+    r"|reads|returns|reviews|sets|shows|solves|sorts|takes|tells|tests|tracks|traces|tries|turns|uses|walks|warns"
+    r"|weighs|works)\b"
     r"|^[a-z]+(?<![su])s (?:the|a|an|how|why|what|which|both|each|his|her|their|its|up|into|on)\b"
 )
 """Pieces that need the sentence they were cut from: half clauses, and verbs whose subject is the chapter."""
+_INCLUDES = "This includes "
 _OPENERS = ("Covers", "Works through", "Takes up", "Deals with")
 
 
@@ -53,8 +60,12 @@ def contexts(plan: Plan) -> dict[int, str]:
         chapter = own[places[0]][0].chapter
         told |= _assigned(chapter, own)
         for at, units in own.items():
-            if len(units) < MOST_OF_A_CHAPTER * len(chapter.sections) and (piece := _pieces(chapter, units)):
+            if len(units) >= MOST_OF_A_CHAPTER * len(chapter.sections):
+                continue
+            if piece := _pieces(chapter, units):
                 told[at] = piece
+            elif len(_PIECE.split(told.get(at, ""))) >= LISTING:
+                del told[at]  # it lists what is not read here
     return told
 
 
@@ -69,20 +80,22 @@ def _pieces(chapter: Chapter, units: Sequence[Unit]) -> str:
     own: list[str] = []
     for sentence in _SENTENCE.split(plain(chapter.summary)):
         listing = sentence.rstrip(".").partition(": ")[2] or sentence.rstrip(".").partition(", ")[2]
-        for piece in (_LEAD.sub("", piece).strip() for piece in _PIECE.split(listing)):
+        pieces = [_LEAD.sub("", piece).strip() for piece in _PIECE.split(listing)]
+        for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
             said = stems(piece)
             fits = [len(said & heading) for heading in headings]
             best = max(fits, default=0)
             nearest = {i for i, fit in enumerate(fits) if fit == best}
             own_words = said - frozenset().union(*(headings[i] for i in nearest))
-            if best and nearest <= cited and own_words and not _DEPENDS.search(piece):
+            whole = not _DEPENDS.search(piece) and not (_ASKS.match(piece) and _DEPENDS.match(following))
+            if best and nearest <= cited and own_words and whole:
                 own.append(piece)
     if not own:
         return ""
     asking = [piece for piece in own if _ASKS.match(piece)]
     if asking:
         return f"It tells {listed(asking[:2])}."
-    return f"This includes {listed(own[:3])}."
+    return f"{_INCLUDES}{listed(own[:3])}."
 
 
 def _assigned(chapter: Chapter, units_at: dict[int, list[Unit]]) -> dict[int, str]:
@@ -139,8 +152,8 @@ def content_summary(plan: Plan, section: PlannedSection, order: int, context: st
     else:
         openers = [opener for opener in _OPENERS if not context.startswith(opener)]
         opener = openers[order % len(openers)]
-        more = context.removeprefix("This includes ").rstrip(".")
-        if len(units) == 1 and more != context and units[0].stems <= stems(more):
+        more = context.removeprefix(_INCLUDES).rstrip(".")
+        if len(units) == 1 and context.startswith(_INCLUDES) and units[0].stems <= stems(more):
             nouns, context = [more], ""  # it says the heading, and more
         sentences.append(f"{opener} {listed(nouns)}.")
         if stems(context) - stems(sentences[0]):
@@ -148,6 +161,8 @@ def content_summary(plan: Plan, section: PlannedSection, order: int, context: st
         elif terms := _new_terms(plan, units):
             some = "Its terms:" if len(terms) > 1 else "Its main term is"
             sentences.append(f"{some} {listed(terms[:MOST_TERMS])}.")
+    if len(sentences) == 1 and len(units) == 1 and units[0].section:
+        sentences.append(f"It is part of the chapter {quoted(clean(units[0].chapter.title))}.")
     sentences.append(_use_of_time(plan.wishes, section, units, order))
     return shorten(" ".join(filter(None, sentences)), MAX_SUMMARY)
 

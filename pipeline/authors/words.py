@@ -51,7 +51,7 @@ BOOK_WORDS = vocabulary(
 """What titles of chapters and sections are full of whatever their topic."""
 
 
-ONE_LETTER_TOPICS = frozenset("CR")  # programming languages
+ONE_LETTER_TOPICS = frozenset("BCDEFGHJKLMNOPQRSTUVWXYZ")  # R, T cells, vitamin D; no article, no pronoun
 
 
 @lru_cache(maxsize=16_384)

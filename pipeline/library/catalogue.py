@@ -20,6 +20,8 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any
 
+import asyncpg
+
 from pipeline.database import ACQUIRE_TIMEOUT_S, STEP_TIMEOUT_S, Pool, fetch_all, queries
 from pipeline.library import Embedder
 
@@ -218,13 +220,18 @@ async def _embed_sections(conn: Any, embedder: Embedder, progress: Callable[[int
 async def ensure_index(conn: Any, model: str, *, from_chapters: int = INDEXED_FROM) -> bool:
     """Make the index of a model's chapter vectors if there are `from_chapters` and it has none; tell if so.
 
-    A minute for 100,000 chapters, in which nobody can add books and everybody can search.
+    Minutes for 100,000 chapters, in which nobody can add books and all can search. Where it cannot be made
+    (too little memory to share, most likely), searches go on without.
     """
     sql = queries("library")
     if not await sql.needs_index(conn, model=model, from_chapters=from_chapters):
         return False
     dimensions = await sql.dimensions(conn, model=model)
-    await conn.execute("SELECT library_make_index($1, $2)", model, dimensions, timeout=INDEX_TIMEOUT_S)
+    try:
+        await conn.execute("SELECT library_make_index($1, $2)", model, dimensions, timeout=INDEX_TIMEOUT_S)
+    except asyncpg.InsufficientResourcesError as error:
+        logger.warning("vectors not indexed", extra={"embedder": model, "error": str(error)})
+        return False
     logger.info("vectors indexed", extra={"embedder": model, "dimensions": dimensions})
     return True
 

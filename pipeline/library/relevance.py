@@ -1,9 +1,9 @@
 """How relevant a chapter is, and which of them a course may be written from. Pure functions.
 
-The score is a logistic regression on three measures of closeness between question and chapter, fitted on the
-judged queries of ``tests/integration/queries.json``: for each query the best chapter, and whether the
-library covers it. So 0.5 is where a query is as likely to be covered as not. ``tests/bench/relevance.py``
-fits it again and reports how often it errs.
+The score is a logistic regression on three measures of closeness between question and chapter, and on how
+much of the question the library has no word for. Its weights are fitted on judged queries, so that chapters
+that answer come first and 0.5 is where a query is as likely to be covered as not.
+``tests/bench/fitting.py`` says how, ``tests/bench/relevance.py`` fits it again and reports its errors.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ from dataclasses import dataclass
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import FoundBook, FoundChapter, reading_minutes
 
-WEIGHT_COSINE = 5.72
-WEIGHT_SECTION_COSINE = 3.72
-WEIGHT_COVERAGE = 5.79
-BIAS = -7.73
+WEIGHT_COSINE = 9.45
+WEIGHT_SECTION_COSINE = 4.79
+WEIGHT_COVERAGE = 2.50
+WEIGHT_UNKNOWN = -2.67
+BIAS = -6.14
 ENOUGH_WEIGHT = 20.0
 """Weight of words that covers a question in full (some three rare words and their pairs): a long question
 names more than one chapter can hold."""
 
 ACCEPTED = 0.5
 """The least score of a best chapter: below, the library is not about the question."""
-RELEVANT = 0.3
-"""The least score of further chapters."""
-RELATED = 0.05
+RELEVANT = 0.6
+"""The least score of further chapters. More than that of the best: one bad chapter spoils a course more than one
+that is missing, and of the judged ones above it half answer."""
+RELATED = 0.15
 """The least score of chapters that fill long courses, only in books with a chapter that is accepted."""
 
 READING_FACTOR = 2.0
 """Reading offered to the author, as a multiple of the time asked for: it chooses sections from it."""
-LEAST_CHAPTERS = 4
+LEAST_CHAPTERS = 8
 MOST_CHAPTERS = 60
 MOST_BOOKS = 12
 NEAREST_BOOKS = 3
@@ -48,6 +50,8 @@ class Evidence:
     """Of the question's vector and that of the chapter's nearest section, -1 to 1."""
     coverage: float
     """Weighted share of the question's words that the chapter has, 0 to 1."""
+    unknown: float = 0.0
+    """Weighted share of the question's words that no chapter has, 0 to 1: the same for all its chapters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +70,18 @@ class Hit:
 
 def score(evidence: Evidence) -> float:
     """Return the relevance of a chapter, 0 to 1."""
-    z = (
+    return 1.0 / (1.0 + math.exp(-log_odds(evidence)))
+
+
+def log_odds(evidence: Evidence) -> float:
+    """Return the relevance of a chapter as it is ordered by: 0 where the score is one half."""
+    return (
         WEIGHT_COSINE * evidence.cosine
         + WEIGHT_SECTION_COSINE * evidence.section_cosine
         + WEIGHT_COVERAGE * evidence.coverage
+        + WEIGHT_UNKNOWN * evidence.unknown
         + BIAS
     )
-    return 1.0 / (1.0 + math.exp(-z))
 
 
 def choose(

@@ -107,7 +107,8 @@ class Library:
                 ) from error
             if not rows and not await self._sql.has_vectors(conn, model=self._embedder.model):
                 raise LibraryUnavailable(await self._not_embedded(conn))
-        return sorted(map(_hit, rows), key=lambda hit: (-hit.score, hit.book_id, hit.number))
+        hits = map(_hit, rows)
+        return sorted(hits, key=lambda hit: (-relevance.log_odds(hit.evidence), hit.book_id, hit.number))
 
     async def _not_embedded(self, conn: Any) -> str:
         others = [row["model"] for row in await fetch_all(self._sql.embedded_with(conn))]
@@ -193,6 +194,7 @@ def _hit(row: Any) -> Hit:
         cosine=row["cosine"],
         section_cosine=row["section_cosine"] or 0.0,  # a chapter may have no sections, a question no words
         coverage=min(1.0, row["coverage"] or 0.0),
+        unknown=row["unknown"] or 0.0,
     )
     return Hit(
         book_id=row["book_id"],
@@ -201,7 +203,7 @@ def _hit(row: Any) -> Hit:
         title=row["title"],
         words=row["words"],
         evidence=evidence,
-        score=round(relevance.score(evidence), 3),
+        score=round(relevance.score(evidence), 4),
     )
 
 

@@ -163,9 +163,9 @@ SELECT (s ->> 'section_id')::uuid, :course_id::uuid, (s ->> 'part_index')::integ
        (s ->> 'order_index')::integer, s ->> 'title', (s ->> 'estimated_minutes')::integer, s
 FROM json_array_elements(:sections::json) AS s;
 
--- name: status^
-SELECT view, last_seq, status, extract(epoch FROM now() - created_at)::float8 AS age_s
-FROM courses WHERE course_id = :course_id;
+-- name: statuses
+SELECT course_id::text, view, last_seq, status, extract(epoch FROM now() - created_at)::float8 AS age_s
+FROM courses WHERE course_id = ANY(:course_ids::uuid[]);
 
 -- name: further
 -- What a reconcile asks every two seconds: of many courses those whose log goes on after the seq that is known,

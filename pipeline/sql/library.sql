@@ -132,11 +132,7 @@ WITH question AS MATERIALIZED (
     WHERE rows <= :most_rows OR place = 1
 ), with_words AS (
     SELECT c.chapter_id
-    FROM sought CROSS JOIN LATERAL (
-        SELECT chapter_id FROM book_chapters
-        WHERE lexemes @@ sought.word
-          AND ((SELECT books FROM chosen) IS NULL OR book_id = ANY((SELECT books FROM chosen)::text[]))
-        LIMIT :most_rows) AS c
+    FROM sought CROSS JOIN LATERAL library_with_word(sought.word, :most_rows, (SELECT books FROM chosen)) AS c
     GROUP BY c.chapter_id ORDER BY sum(sought.weight) DESC, c.chapter_id LIMIT :most
 ), candidates AS MATERIALIZED (
     SELECT chapter_id FROM library_nearest(:model::text, :vector::real[], :most, (SELECT books FROM chosen))
@@ -157,7 +153,8 @@ FROM candidates JOIN book_chapters AS c USING (chapter_id) JOIN books AS b USING
 -- Whether a model has so many vectors that an index pays, and none yet. Iterative scans came with pgvector 0.8.
 SELECT to_regclass(library_index_name(:model)) IS NULL
        AND (SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector')
-       AND (SELECT count(*) >= :from_chapters FROM chapter_vectors WHERE model = :model);
+       AND (SELECT count(*) >= :from_chapters FROM chapter_vectors WHERE model = :model)
+       AND (SELECT vector_dims(embedding) <= 4000 FROM chapter_vectors WHERE model = :model LIMIT 1);
 
 -- name: dimensions$
 SELECT vector_dims(embedding) FROM chapter_vectors WHERE model = :model LIMIT 1;

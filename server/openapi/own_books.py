@@ -17,8 +17,8 @@ from server.openapi.pieces import (
 )
 
 _ADD = """\
-A multipart form with the book as `file`: EPUB 2 or 3, PDF, Markdown, or JSON as `GET /books/{book_id}` answers
-it.
+A multipart form with the book as `file`: EPUB 2 or 3, PDF, Markdown, or JSON as `GET /books/{book_id}`
+answers it.
 
 The same file again is the same book: 200 instead of 201, and the same id. What was cut short goes on where it
 was. A search finds the book once it is whole. A file that cannot be read leaves nothing behind, and

@@ -1,4 +1,7 @@
-"""``python -m tests.bench``: measure, and write docs/benchmarks.md and docs/quality.md (--soak: docs/soak.md)."""
+"""``python -m tests.bench``: measure, and write docs/benchmarks.md and docs/quality.md.
+
+With ``--soak``: docs/soak.md.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,22 @@ from pathlib import Path
 from pipeline.backing import Backing, raise_fd_limit
 from pipeline.backing.redis import find_server
 from pipeline.settings import Settings
-from tests.bench import model_speed, pipeline_speed, plan_page, report, soak
+from tests.bench import (
+    model_speed,
+    page_speed,
+    pipeline_speed,
+    plan_page,
+    report,
+    search_quality,
+    search_soak,
+    soak,
+)
 from tests.bench.live import endurance, rows
 from tests.bench.live.world import World, world
 from tests.processes import run_web, run_worker
 from tests.running import RunningHouse
 
-PARTS = ("pipeline", "model", "live", "plans")
+PARTS = ("pipeline", "model", "live", "page", "search", "plans")
 Measure = Callable[[World], Awaitable[list[report.Table]]]
 
 
@@ -53,6 +65,19 @@ async def model(*, is_soak: bool) -> list[report.Table]:
             return await model_speed.measure(settings, is_soak=is_soak)
 
 
+async def page() -> list[report.Table]:
+    """Measure the page in a browser, on services of their own."""
+    with tempfile.TemporaryDirectory(prefix="coursecast-bench-") as home:
+        async with Backing(Settings(home=Path(home))) as backing:
+            settings = Settings(
+                home=Path(home),
+                database_url=backing.database_url,
+                redis_url=backing.redis_url,
+                log_level="WARNING",
+            )
+            return await page_speed.measure(settings)
+
+
 async def live(measure: Measure) -> list[report.Table]:
     """Measure the live layer: the same kind of Postgres, a Redis over TCP that the peers share, no worker."""
     with tempfile.TemporaryDirectory(prefix="coursecast-bench-") as home:
@@ -76,6 +101,10 @@ async def bench(
         tables += await model(is_soak=is_soak)
     if "live" in parts:
         tables += await live(endurance.measure if is_soak else rows.measure)
+    if "page" in parts and not is_soak:
+        tables += await page()
+    if "search" in parts and is_soak:
+        tables.append(await search_soak.measure())
     return tables
 
 
@@ -101,6 +130,8 @@ def main() -> None:
             report.write("soak.md", "The big loads", tables, "make soak")
         else:
             report.write("benchmarks.md", "Benchmarks", tables, "make bench")
+    if "search" in parts and not options.soak and not options.rows:  # and so does this
+        tables += asyncio.run(search_quality.measure())
     if "plans" in parts and not options.soak and not options.rows:  # they write their half of docs/quality.md
         tables += asyncio.run(plan_page.measure())
     for table in tables:

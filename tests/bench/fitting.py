@@ -1,8 +1,9 @@
 """Fits the weights of the library's score to judged queries.
 
 Two losses, added up. That judged chapters come first: cross-entropy between the grades (2^grade - 1, as
-shares) and the softmax of the scores of all hits, ListNet (Cao et al. 2007). That the best hit of a query is accepted
-where the library covers it and refused where it does not: logistic loss, both classes weighted equally.
+shares) and the softmax of the scores of all hits, ListNet (Cao et al. 2007). That the best hit of a query is
+accepted where the library covers it and refused where it does not: logistic loss, both classes weighted
+equally.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from pipeline.library.relevance import Evidence
 from tests.bench.searching import Asked
 
-START = np.array([8.0, 4.0, 5.0, -8.0])
+START = np.array([8.0, 4.0, 5.0, -2.0, -8.0])
 STEPS = 400
 RIDGE = 0.002
 FOLDS = 10
@@ -22,7 +23,7 @@ FOLDS = 10
 
 def features(evidence: Evidence) -> tuple[float, ...]:
     """Return what the weights multiply, the bias last."""
-    return evidence.cosine, evidence.section_cosine, evidence.coverage, 1.0
+    return evidence.cosine, evidence.section_cosine, evidence.coverage, evidence.unknown, 1.0
 
 
 def matrix(asked: Asked) -> np.ndarray:
@@ -37,9 +38,9 @@ def fit(cases: Sequence[Asked]) -> np.ndarray:
     covered = np.array([bool(case.books) for case in cases])
     balance = np.where(covered, 1 / covered.sum(), 1 / (~covered).sum())
     ranked = max(1, sum(share is not None for share in wanted))
-    weights, mean, square = START.copy(), np.zeros(4), np.zeros(4)
+    weights, mean, square = START.copy(), np.zeros_like(START), np.zeros_like(START)
     for step in range(1, STEPS + 1):  # Adam (Kingma and Ba 2015)
-        gradient = RIDGE * weights * [1, 1, 1, 0]
+        gradient = RIDGE * weights * [1, 1, 1, 1, 0]
         for x, share, is_covered, weight in zip(rows, wanted, covered, balance, strict=True):
             z = x @ weights
             best = int(z.argmax())

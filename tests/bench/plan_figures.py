@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.authors.quality import all_sections, all_sources, order_agreement, place_of
+from pipeline.authors.quality import all_sections
 from pipeline.outline import WrittenPart
 from tests.bench import plan_metrics as metrics
 from tests.bench.plan_courses import Course
@@ -56,6 +56,11 @@ FIGURES = (
         Figure(name, wanted, lambda c, _, key=key: float(c.review.quality[key]))  # type: ignore[misc]
         for name, key, wanted in QUALITY
     ),
+    Figure(
+        "pairs from books of two levels that have the easier first",
+        "high",
+        lambda c, _: metrics.levels_in_order(parts_of(c), c.work.reading),
+    ),
     Figure("headings cited that say what another says", "low", lambda c, _: metrics.said_twice(parts_of(c))),
     Figure(
         "titles of parts and sections that name their topic",
@@ -83,11 +88,6 @@ def parts_of(course: Course) -> Sequence[WrittenPart]:
 def titles_in(parts: Sequence[WrittenPart]) -> int:
     """Return how many titles an outline has below its own."""
     return len(parts) + sum(1 for _ in all_sections(parts))
-
-
-def in_order(course: Course) -> float:
-    """Return Kendall's τ of citations and books, computed from the sources."""
-    return order_agreement(map(place_of, all_sources(parts_of(course))), course.work.reading)
 
 
 def figures_table(

@@ -11,6 +11,7 @@ Mariescu-Istodor (2023): a heading counts the less the more others resemble it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +28,7 @@ from pipeline.outline import Chapter, Source, WrittenPart
 Vectors = NDArray[np.float64]
 """One unit vector a row."""
 
+LEVELS = {"introductory": 0, "intermediate": 1, "advanced": 2}
 SAME = 0.8
 """Shared stems of two headings (Dice) from which they say the same."""
 _COUNTS = re.compile(
@@ -47,7 +49,7 @@ MEASURABLE = vocabulary(
     evaluate explain express find forecast formulate give graph identify illustrate implement interpret
     judge justify list locate measure model name organize outline perform plan plot predict prepare
     prove quantify quote recall recite recognize reconstruct record restate retell revise rewrite show
-    sketch solve sort state summarize tell test trace translate use verify weigh write
+    sketch solve sort state summarize tell test trace translate use verify weigh work write
     """
 )
 """Verbs whose doing can be seen (after Bloom's taxonomy, Anderson and Krathwohl 2001); *understand*, *know*
@@ -124,6 +126,14 @@ def said_twice(parts: Sequence[WrittenPart]) -> float:
     return twice / len(headings) if headings else 0.0
 
 
+def levels_in_order(parts: Sequence[WrittenPart], reading: Sequence[Chapter]) -> float:
+    """Return the share of pairs of citations from books of two levels that have the easier first."""
+    level = {chapter.book.book_id: LEVELS.get(chapter.book.level, 0) for chapter in reading}
+    cited = [level.get(source.book_id, 0) for source in all_sources(parts)]
+    pairs = [(earlier, later) for earlier, later in itertools.combinations(cited, 2) if earlier != later]
+    return sum(earlier < later for earlier, later in pairs) / len(pairs) if pairs else 1.0
+
+
 def query_coverage(query: str, parts: Sequence[WrittenPart]) -> float:
     """Return the share of the query's topic words that the outline speaks of, 0 to 1.
 
@@ -149,7 +159,7 @@ def title_fault(title: str, chapter_titles: Collection[str], said: frozenset[str
 
     Args:
         title: of a part or section.
-        chapter_titles: as the books have them.
+        chapter_titles: of the chapters that are cited under it, as the books have them.
         said: stems of what is cited under this title.
 
     Returns:
@@ -168,23 +178,23 @@ def title_fault(title: str, chapter_titles: Collection[str], said: frozenset[str
 
 def title_faults(parts: Sequence[WrittenPart], reading: Sequence[Chapter]) -> list[tuple[str, str]]:
     """Return every title of a part or section that is wrong, with what is."""
-    chapter_titles = {chapter.title for chapter in reading}
     concepts = {
         (chapter.book.book_id, chapter.number): frozenset().union(*map(stems, chapter.key_concepts))
         for chapter in reading
     }
+
+    def fault(title: str, sources: Sequence[Source]) -> tuple[str, str]:
+        said: frozenset[str] = frozenset()
+        for source in sources:
+            said |= stems(source.section_title or "") | stems(source.chapter_title)
+            said |= concepts.get((source.book_id, source.chapter_number), frozenset())
+        return title, title_fault(title, {source.chapter_title for source in sources}, said)
+
     faults = []
     for part in parts:
-        under: frozenset[str] = frozenset()
-        for section in part.sections:
-            own: frozenset[str] = frozenset()
-            for source in section.sources:
-                own |= stems(source.section_title or "") | stems(source.chapter_title)
-                own |= concepts.get((source.book_id, source.chapter_number), frozenset())
-            faults.append((section.title, title_fault(section.title, chapter_titles, own)))
-            under |= own
-        faults.append((part.title, title_fault(part.title, chapter_titles, under)))
-    return [(title, fault) for title, fault in faults if fault]
+        faults += [fault(section.title, section.sources) for section in part.sections]
+        faults.append(fault(part.title, [source for section in part.sections for source in section.sources]))
+    return [(title, wrong) for title, wrong in faults if wrong]
 
 
 def measurable_share(parts: Sequence[WrittenPart]) -> float:

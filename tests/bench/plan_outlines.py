@@ -1,11 +1,12 @@
 """Twenty outlines of the library author, printed to be read, each with what a teacher would say about it.
 
-The queries, their hours and the critiques are in ``plan_critiques.json``; a critique is written by hand about
-the outline as it stands beside it, so a change of the author is a reason to read again.
+The queries, their hours and the critiques are in ``plan_critiques.json``. A critique is written by hand about
+one outline, whose digest it names; where the outline has changed since, the page says so.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,27 +20,42 @@ from tests.bench.plan_courses import Course, Shelves, assignment, write
 CRITIQUES = Path(__file__).parent / "plan_critiques.json"
 
 
+STALE = "The outline has changed since this was written; it is now"
+
+
 async def outlines(shelf: Shelves) -> str:
     """Return the outlines as Markdown."""
     shown: list[dict[str, Any]] = json.loads(CRITIQUES.read_text("utf-8"))
-    return "\n\n".join([await outline(shelf, **one) for one in shown])
+    return "\n\n".join([await _with_critique(shelf, **one) for one in shown])
 
 
-async def outline(
-    shelf: Shelves, query: str, hours: float, critique: str, preferences: dict[str, str] | None = None
+async def _with_critique(
+    shelf: Shelves,
+    query: str,
+    hours: float,
+    critique: str,
+    about: str,
+    preferences: dict[str, str] | None = None,
 ) -> str:
-    """Return one outline, or the refusal, with its critique."""
     brief = Brief.model_validate({"query": query, "hours": hours, "preferences": preferences or {}})
+    text = await outline(shelf, brief)
     wishes = "".join(f", {key} {value}" for key, value in (preferences or {}).items())
-    lines = [f"#### “{query}”, {hours:g} h{wishes}", ""]
-    author = LibraryAuthor()
+    note = "" if about == digest(text) else f" ({STALE} `{digest(text)}`.)"
+    return f"#### “{query}”, {hours:g} h{wishes}\n\n{text}\n\n*{critique}*{note}"
+
+
+def digest(text: str) -> str:
+    """Return what a critique names the outline by that it is about."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+async def outline(shelf: Shelves, brief: Brief) -> str:
+    """Return one outline, or the refusal."""
     try:
-        course = await write(author, assignment(brief, await shelf.reading(brief)))
+        reading = await shelf.reading(brief)
     except NoRelevantBooks as refused:
-        lines.append(f"Refused (`{refused.code}`): {refused}")
-    else:
-        lines += _course(course)
-    return "\n".join([*lines, "", f"*{critique}*"])
+        return f"Refused (`{refused.code}`): {refused}"
+    return "\n".join(_course(await write(LibraryAuthor(), assignment(brief, reading))))
 
 
 def _course(course: Course) -> Iterator[str]:

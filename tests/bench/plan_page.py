@@ -50,10 +50,10 @@ async def _figures(
     return figures_table(
         "Both authors over the judged queries",
         f"Plans of {HOURS:g} hours for the {len(covered)} judged queries that the library covers and the "
-        f"search accepts, of {len(queries)} in all; {beyond} more are accepted though the library has no book "
-        f"about them (see Search). “{SCRIPTED.capitalize()}” is the openai author with the tests' server as its "
-        "model, which chooses sources at random and fills titles with words of the prompt: its column shows "
-        "what code guarantees whatever a model writes, and says nothing about a real one. "
+        f"search accepts, of {len(queries)} in all; {beyond} more are accepted though the library has no "
+        f"book about them (see Search). “{SCRIPTED.capitalize()}” is the openai author with the tests' "
+        "server as its model, which chooses sources at random and fills titles with words of the prompt: its "
+        "column shows what code guarantees whatever a model writes, and says nothing about a real one. "
         f"Least of the judged chapters is cited by the library author for: {weakest}.",
         by_author,
         queries,

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pipeline.library import relevance
 from pipeline.library.embed import StaticEmbedder
 from tests.bench.fitting import cross_validated, fit, matrix
-from tests.bench.searching import PARTS, Asked, ask_all, shipped_library
+from tests.bench.searching import PARTS, Asked, ask_all, is_fitted_on, shipped_library
 
 
 def report(name: str, asked: Sequence[Asked]) -> None:
@@ -51,7 +51,7 @@ async def measure(*, refit: bool) -> None:
     for part in PARTS:
         report(part, [a for a in asked if a.part == part])
     if refit:
-        fitted = [a for a in asked if a.part in ("fitted", "tuning")]
+        fitted = [a for a in asked if is_fitted_on(a)]
         print("weights", fit(fitted).round(2))
         cross_validate(fitted)
 

@@ -10,17 +10,22 @@ from __future__ import annotations
 import json
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline import database
+from pipeline.backing import Backing
 from pipeline.database import Pool
 from pipeline.library import Embedder
 from pipeline.library.catalogue import INDEXED_FROM, ensure_index, fill_vectors, shipped
+from pipeline.library.embed import StaticEmbedder
 from pipeline.library.filters import LEVELS, Filters
 from pipeline.library.search import CANDIDATES, Library
+from pipeline.settings import Settings
 from tests.bench.judged import judged_queries
 from tests.bench.report import Table, ms, percentile
 
@@ -168,6 +173,17 @@ async def soak(
     )
 
 
+async def measure() -> Table:
+    """Fill and search a library of 100,000 chapters in a database that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="coursecast-bench-") as home:
+        async with Backing(Settings(home=Path(home)), durable=False) as backing:
+            pool = await database.open_pool(backing.database_url)
+            await database.migrate(pool)
+            soaked = await soak(pool, StaticEmbedder())
+            await pool.close()
+    return table(soaked)
+
+
 async def _count_lexemes(conn: Any) -> None:
     await conn.execute(
         "INSERT INTO library_lexemes (lexeme, chapters) SELECT word, ndoc"
@@ -214,10 +230,10 @@ def table(soaked: Soaked) -> Table:
     result = Table(
         "A large library",
         f"{soaked.chapters:,} synthetic chapters (marked as such, made of the shipped books' titles and "
-        f"terms) with {soaked.sections:,} sections, in a database of their own. A search is what a course and "
-        f"`GET /books/search` do once the question has its vector; {len(soaked.search_s)} judged questions, "
-        "one after another. Recall: of the chapters that an exact search finds nearest, the share that the "
-        "index finds.",
+        f"terms) with {soaked.sections:,} sections, in a database of their own. A search is what a course "
+        "and `GET /books/search` do once the question has its vector; "
+        f"{len(soaked.search_s)} judged questions, one after another. Recall: of the chapters that an exact "
+        "search finds nearest, the share that the index finds.",
         ("what", "figure"),
     )
     whole, few = soaked.search_s, soaked.filtered_s

@@ -20,7 +20,8 @@ from tests.bench.judged import Key, judged
 
 QUERIES = Path(__file__).parent.parent / "integration" / "queries.json"
 PARTS = ("fitted", "tuning", "held_out", "test")
-"""The score's weights were fitted on the first two."""
+FITTED_ON = ("fitted", "tuning")
+"""The parts that the score's weights were fitted on; the others were looked at only to report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,11 @@ class Asked:
     grades: Mapping[Key, int]
     """The chapters that answer it; none where only the books were judged."""
     hits: tuple[Hit, ...]
+
+
+def is_fitted_on(asked: Asked) -> bool:
+    """Tell whether the score's weights were fitted on a query."""
+    return asked.part in FITTED_ON
 
 
 @asynccontextmanager

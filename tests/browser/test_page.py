@@ -75,11 +75,14 @@ def test_a_learner_gets_a_course_in_one_click(visitor: Visitor, running_house: R
     wait_for(page, "complete")
 
     assert as_titles(page) == stored_titles(running_house, course_id)
-    for selector in (".part > header .minutes", ".section .minutes", "#spines a > span:not(.spoken)"):
+    for selector in (".part > header .minutes", ".section .minutes"):
         assert sum(map(minutes, page.locator(selector).all_text_contents())) == 120, selector
-    expect(page.locator("#asked")).to_contain_text("2 hours, 120 minutes")
+    widths = page.locator("#spines li").evaluate_all("(spines) => spines.map((spine) => spine.offsetWidth)")
+    lengths = [minutes(text) for text in page.locator(".part > header .minutes").all_text_contents()]
+    assert widths == pytest.approx([length / 120 * sum(widths) for length in lengths], abs=2)
+    expect(page.locator("#asked")).to_contain_text("2 h · balanced · moderate pace")
     expect(page.locator("#phases .done")).to_have_count(5)
-    expect(page.locator("#quality")).to_contain_text("2 h planned, exactly as asked for.")
+    expect(page.locator("#quality")).to_contain_text("2 h planned")
     expect(page).to_have_title(re.compile(r"Coursecast$"))
 
     sections = page.locator(".section").all()
@@ -353,16 +356,15 @@ def test_a_course_is_copied_and_kept_as_markdown(
     course_id = ask(page)
     wait_for(page, "complete")
     markdown = httpx2.get(f"{running_house.base_url}/courses/{course_id}.md").text
+    page.evaluate("addEventListener('copy', () => { window.copied = document.activeElement.value; })")
     page.get_by_role("button", name="Copy as Markdown").click()
     expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    copied = "navigator.clipboard.readText()" if secure else "copied"
+    assert page.evaluate(copied) == markdown
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert download.value.path().read_text() == markdown
     assert download.value.suggested_filename.endswith(".md")
-    page.get_by_role("link", name="New course").click()
-    page.get_by_label("Topic or goal").focus()
-    page.keyboard.press("Control+V")
-    assert page.get_by_label("Topic or goal").input_value() == markdown[:2000]
 
 
 def test_on_paper_a_course_is_its_outline(visitor: Visitor) -> None:
@@ -410,7 +412,7 @@ def test_what_is_written_in_a_blink_is_shown_within_two_seconds(
 
 def test_every_example_is_covered_by_the_library(visitor: Visitor, running_house: RunningHouse) -> None:
     examples = visitor.open("/").locator(".chip").all_inner_texts()
-    assert len(examples) >= 4
+    assert len(examples) >= 3
     with httpx2.Client(base_url=running_house.base_url) as http:
         made = [http.post("/courses", json={"query": text}).json()["course_id"] for text in examples]
         deadline = time.monotonic() + 20

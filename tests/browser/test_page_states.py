@@ -208,6 +208,18 @@ def test_every_error_code_has_words_of_its_own(make_visitor: MakeVisitor) -> Non
 # --- nothing jumps --------------------------------------------------------------------------------------
 
 
+WATCH_WHAT_IS_READ = """(selector) => {
+  const element = document.querySelector(selector);
+  element.scrollIntoView({ behavior: "instant" });
+  window.tops = [];
+  const look = () => requestAnimationFrame(() => setTimeout(() => {
+    tops.push(element.getBoundingClientRect().top);
+    look();
+  }));
+  look();
+}"""
+
+
 def test_nothing_jumps_while_a_long_course_streams_in(make_visitor: MakeVisitor, newsdesk: Desk) -> None:
     course = newsdesk.course(parts=24)
     page = make_visitor(viewport={"width": 1280, "height": 900}).open(f"/c/{course.id}")
@@ -217,14 +229,15 @@ def test_nothing_jumps_while_a_long_course_streams_in(make_visitor: MakeVisitor,
         course.draft("parts", n, {"parts": [{"title": f"Part {i}", "why": "x" * 90} for i in range(n)]})
     course.step()
     expect(page.locator(".part")).to_have_count(24)
-    page.evaluate("document.querySelector('#part-9').scrollIntoView({ behavior: 'instant' })")
+    page.evaluate(WATCH_WHAT_IS_READ, "#part-9")
     for part in range(24):
         course.draft(f"sections:{part}", 1, typed("A title", "A summary that is typed " * part))
         course.step()
     course.finish()
     page.locator("#course[data-status=complete]").wait_for()
     page.evaluate(SETTLED)
-    assert page.locator("#part-9").evaluate("(part) => Math.abs(part.getBoundingClientRect().top - 16) < 2")
+    tops = page.evaluate("tops")
+    assert max(tops) - min(tops) < 3
     assert page.evaluate("shifted") == 0
 
 
@@ -274,9 +287,10 @@ DRAW_HOSTILE = """async (hostile) => {
 def test_text_of_models_never_becomes_markup(make_visitor: MakeVisitor, text: str) -> None:
     page = make_visitor(viewport={"width": 360, "height": 800}).open("/")
     page.evaluate(DRAW_HOSTILE, text)
+    shown = text if len(text) <= 2_000 else f"{text[:2_000]}…"  # or it takes seconds to lay out
     for place in ("#title", ".section h3 span:last-child", "#failure > p", ".part:last-child h2"):
-        expect(page.locator(place)).to_have_text(text)
-    assert page.evaluate("draft") == text
+        expect(page.locator(place)).to_have_text(shown)
+    assert page.evaluate("draft") == shown
     assert page.locator("#course :is(img, script, iframe)").count() == 0
     links = [link.get_attribute("href") for link in page.locator("#course a[target]").all()]
     assert links == ["https://books.example/1"]

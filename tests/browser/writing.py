@@ -1,4 +1,4 @@
-"""A server whose courses the test writes, event by event: what is under way when something breaks is no accident."""
+"""A server whose courses the test writes, event by event: what breaks, breaks in the middle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BRIEF = Brief(query="Learn DCF valuation", hours=2.0)
 
 
 class Desk:
-    """A server, and a loop in a thread of its own from which courses are written: the test's has Playwright."""
+    """A server, and a loop in a thread of its own to write courses from: the test's has Playwright."""
 
     def __init__(self, web: Web, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         assert settings.redis_url

@@ -107,7 +107,7 @@ async def test_a_library_of_another_embedder_is_one_clear_sentence(
     with pytest.raises(LibraryUnavailable) as raised:
         await Library(pool, embedder).relevant(Brief(query="inflation"), query)
     assert str(raised.value) == (
-        f"The library is embedded with static-minilm-256-v1, not with text-embedding-3-small@{DIMENSIONS}: "
+        f"The library is embedded with static-minilm-256-v2, not with text-embedding-3-small@{DIMENSIONS}: "
         "whoever runs this server has to run “coursecast books embed”."
     )
     await pool.close()

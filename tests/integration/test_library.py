@@ -16,10 +16,12 @@ from pipeline.errors import EmbedderUnavailable, LibraryUnavailable, NoRelevantB
 from pipeline.library import catalogue
 from pipeline.library.catalogue import ShippedBook, is_loaded, load_catalogue
 from pipeline.library.embed import StaticEmbedder
+from pipeline.library.filters import Filters
 from pipeline.library.openai_embedder import OpenAIEmbedder
 from pipeline.library.search import Library
-from pipeline.outline import Brief, FoundBook, FoundChapter, reading_minutes
+from pipeline.outline import Book, Brief, FoundBook, FoundChapter, reading_minutes
 from pipeline.settings import Settings
+from tests.bench import search_soak
 from tests.openai_server import OpenAIServer
 
 QUERIES: dict[str, Any] = json.loads((Path(__file__).parent / "queries.json").read_text("utf-8"))
@@ -148,15 +150,26 @@ async def test_a_load_cut_short_is_finished_by_the_next(pool: Pool) -> None:
     assert second.asked < 7  # the first thousand sections were not embedded again
 
 
+OWN_VECTORS = """
+    SELECT b.own, b.hash, c.chapter_id, c.summary, v.embedding::text FROM books AS b
+    JOIN book_chapters AS c USING (book_id) JOIN chapter_vectors AS v USING (chapter_id) WHERE b.own
+"""
+
+
 async def test_a_new_catalogue_replaces_what_changed_and_nothing_else(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await load_catalogue(pool, EMBEDDER)
     await add_own_book(pool, OWN_BOOK)
+    async with pool.acquire() as conn:
+        await catalogue.fill_vectors(conn, EMBEDDER)
     ids = {
         r["book_id"]: r["chapter_id"]
         for r in await pool.fetch("SELECT book_id, chapter_id FROM book_chapters")
     }
+
+    own_vectors = await pool.fetch(OWN_VECTORS)
+    assert [row["own"] for row in own_vectors] == [True]
 
     kept, changed, gone = "us-history", "think-python", "pro-git"
     text = json.dumps(SHIPPED[changed] | {"title": "Think Again"})
@@ -171,6 +184,7 @@ async def test_a_new_catalogue_replaces_what_changed_and_nothing_else(
     assert titles[changed] == "Think Again"
     assert gone not in titles
     assert titles[OWN_BOOK["id"]] == OWN_BOOK["title"]
+    assert await pool.fetch(OWN_VECTORS) == own_vectors
     now = {
         r["book_id"]: r["chapter_id"]
         for r in await pool.fetch("SELECT book_id, chapter_id FROM book_chapters")
@@ -268,8 +282,8 @@ async def test_what_no_book_is_about_is_refused(library: Library, query: str) ->
         await found(library, query)
 
 
-@pytest.mark.parametrize(("part", "errors"), [("fitted", 0.06), ("held_out", 0.10)])
-async def test_judged_queries_are_mostly_judged_the_same(library: Library, part: str, errors: float) -> None:
+@pytest.mark.parametrize("part", ["fitted", "held_out"])
+async def test_judged_queries_are_mostly_judged_the_same(library: Library, part: str) -> None:
     covered, refused = QUERIES[part]["covered"], QUERIES[part]["refused"]
     false_refusals, right_book, false_accepts = 0, 0, 0
     for case in covered:
@@ -279,8 +293,8 @@ async def test_judged_queries_are_mostly_judged_the_same(library: Library, part:
     for query in refused:
         (best, *_) = await library.hits(query, await vector_of(query))
         false_accepts += best.score >= 0.5
-    assert false_refusals <= errors * len(covered)
-    assert false_accepts <= errors * len(refused)
+    assert false_refusals < 0.05 * len(covered)
+    assert false_accepts < 0.10 * len(refused)
     assert right_book >= 0.85 * len(covered)
 
 
@@ -291,7 +305,7 @@ async def test_a_long_course_finds_more_than_a_short_one(library: Library) -> No
     )
     chapters_of_short = sum(len(book.chapters) for book in short)
     chapters_of_long = sum(len(book.chapters) for book in long)
-    assert 1 <= chapters_of_short <= 6
+    assert 1 <= chapters_of_short <= 8
     assert chapters_of_short < chapters_of_long <= 60
     assert len(long) <= 12
 
@@ -310,6 +324,71 @@ async def test_an_own_book_is_found_beside_the_shipped_ones(pool: Pool) -> None:
     assert chapter.url == "https://example.org/knitting/3"
     assert chapter.book.url == "https://example.org/knitting"
     assert [section.title for section in chapter.sections] == ["Charts", "Stitches"]
+
+
+FILTERED = {
+    "subject": (Filters(subject="Finance"), {"principles-finance-2e"}),
+    "level": (
+        Filters(level="intermediate"),
+        {"think-bayes", "calculus-volume-1", "python-data-science-handbook"},
+    ),
+    "licence": (Filters(licence="cc by"), {"principles-economics-3e", "introduction-intellectual-property"}),
+    "own": (Filters(own=True), {"our-knitting-book"}),
+}
+
+
+async def test_a_filter_keeps_to_its_books(pool: Pool) -> None:
+    await add_own_book(pool, OWN_BOOK)
+    await load_catalogue(pool, EMBEDDER)
+    library = Library(pool, EMBEDDER)
+    questions = ("statistics and probability", "price of goods", "knitting", "how to value a company")
+    for filters, some in FILTERED.values():
+        books: dict[str, Book] = {}
+        for question in questions:
+            chapters = await library.search(question, await vector_of(question), limit=40, filters=filters)
+            books |= {chapter.book.book_id: chapter.book for chapter in chapters}
+        assert some <= books.keys()
+        for book in books.values():
+            assert filters.subject is None or filters.subject.lower() in book.subjects
+            assert filters.level in (None, book.level)
+            assert filters.licence is None or book.licence.startswith("CC BY ")
+            assert filters.own is None or book.book_id == OWN_BOOK["id"]
+
+
+async def test_a_filter_that_no_book_passes_finds_nothing(library: Library) -> None:
+    assert await library.search_text("inflation", Filters(language="de")) == ()
+    assert await library.search_text("inflation", Filters(language="EN", own=False)) != ()
+    assert await library.search_text("inflation", Filters(own=True)) == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        ("日本料理の作り方", "Japanese"),
+        ("как починить велосипед", "a language in Cyrillic letters"),
+        ("تعلم الطبخ", "a language in Arabic letters"),
+        ("Wie repariere ich ein altes Fahrrad?", "German"),
+        ("comment réparer un vieux vélo", "French"),
+    ],
+)
+async def test_a_language_that_the_search_does_not_know_is_said(
+    library: Library, query: str, language: str
+) -> None:
+    with pytest.raises(NoRelevantBooks) as refused:
+        await found(library, query)
+    assert f"searched in English, and this looks like {language}" in str(refused.value)
+    assert str(refused.value).endswith(library.language_note(query) or "?")
+    assert library.language_note("bicycle repair") is None
+
+
+async def test_a_large_library_is_searched_by_an_index_as_well_as_without(pool: Pool) -> None:
+    soaked = await search_soak.soak(pool, EMBEDDER, chapters=5_000, sections=1, searches=20, index_from=5_000)
+    assert soaked.chapters == 5_000
+    assert soaked.index_megabytes > 1
+    assert soaked.recall_10 >= 0.98
+    assert soaked.recall_all >= 0.98
+    assert soaked.filtered_recall >= 0.98
+    assert await pool.fetchval("SELECT bool_and(title LIKE '%(synthetic)') FROM book_chapters")
 
 
 # --- reading -----------------------------------------------------------------------------------------------

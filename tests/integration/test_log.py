@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from pipeline import course as machine
@@ -262,6 +263,16 @@ async def test_those_who_come_together_are_counted_together(requests: Requests, 
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(outcome, TooManyCourses) for outcome in found) == 7
     assert await pool.fetchval("SELECT count(*) FROM events") == 5
+
+
+async def test_a_request_that_postgres_cannot_take_harms_no_other(requests: Requests, pool: Pool) -> None:
+    briefs = [Brief(query=f"Learn {word}") for word in ("sums", "n\x00ls", "graphs")]
+    asked = (requests.create(brief, caller="local", max_active=9) for brief in briefs)
+    first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(second, asyncpg.PostgresError)
+    assert not isinstance(first, BaseException)
+    assert not isinstance(third, BaseException)
+    assert await pool.fetchval("SELECT count(*) FROM courses") == 2
 
 
 async def test_who_loses_the_race_for_a_key_gets_the_answer_and_not_the_limit(pool: Pool) -> None:

@@ -31,6 +31,7 @@ class Peer:
         self.reads.set()
         self.left = asyncio.Event()
         self.aborted = False
+        self.fault: Exception | None = None
         self.changed = asyncio.Event()
         self.serving: asyncio.Task[None] | None = None
 
@@ -38,6 +39,8 @@ class Peer:
         """As uvicorn's: waits only while the send buffer is full."""
         if not self.reads.is_set():
             await self.reads.wait()
+        if self.fault is not None:
+            raise self.fault
         if self.left.is_set():
             raise OSError("the peer is gone")
         self.sent.append(message)
@@ -168,6 +171,21 @@ async def test_a_peer_that_leaves_takes_everything_along(house: House, how: str)
     assert not house.hub._watches
     await turns()
     assert asyncio.all_tasks() == tasks
+
+
+async def test_a_connection_that_cannot_be_sent_to_ends_alone(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    course = await house.course()
+    (broken, _), (whole, _) = await parked(house, course), await parked(house, course)
+    broken.fault = RuntimeError("closed by a rule of the protocol")
+    house.hub.tell(await course.step(publish=False))
+    assert broken.aborted
+    assert broken.serving is not None
+    await asyncio.wait_for(broken.serving, TIMEOUT_S)
+    assert whole.seqs == [1, 2]
+    assert house.hub.viewers == 1
+    assert [record.message for record in caplog.records if record.exc_info] == ["stream died"]
 
 
 async def test_a_peer_that_leaves_while_the_log_is_read_is_freed_at_once(house: House) -> None:

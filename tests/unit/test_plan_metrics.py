@@ -81,6 +81,17 @@ def test_a_heading_that_says_the_same_counts_once() -> None:
     assert metrics.said_twice([part(section(45, LONG, LONG))]) == 0.0  # citing again is redundancy
 
 
+def test_the_easier_of_two_books_comes_first() -> None:
+    easy = STOCKS.model_copy(update={"book": STOCKS.book.model_copy(update={"level": "introductory"})})
+    hard = TIME_VALUE.model_copy(
+        update={"book": STOCKS.book.model_copy(update={"book_id": "hard", "level": "advanced"})}
+    )
+    first, second, third = source(easy, 0), source(hard, 0), source(easy, 1)
+    plan = [part(section(45, first, second, third))]  # of two pairs of two levels one is in order
+    assert metrics.levels_in_order(plan, [easy, hard]) == 0.5
+    assert metrics.levels_in_order([part(section(45, first, third))], [easy, hard]) == 1.0
+
+
 def test_the_querys_words_are_looked_for_written_out() -> None:
     plan = [
         part(section(45, source(STOCKS, 1)))

@@ -51,7 +51,7 @@ def test_the_score_grows_with_each_kind_of_evidence() -> None:
 
 
 def test_nearness_alone_is_not_enough_and_neither_are_words() -> None:
-    assert score(Evidence(cosine=0.5, section_cosine=0.6, coverage=0)) < relevance.ACCEPTED
+    assert score(Evidence(cosine=0.35, section_cosine=0.4, coverage=0)) < relevance.ACCEPTED
     assert score(Evidence(cosine=0.1, section_cosine=0.1, coverage=1)) < relevance.ACCEPTED
     assert score(Evidence(cosine=0.6, section_cosine=0.7, coverage=0.6)) > relevance.ACCEPTED
 
@@ -66,13 +66,13 @@ def test_chapters_come_by_book_the_best_book_first() -> None:
 def test_a_longer_course_gets_more_chapters() -> None:
     hits = best_first(*shelf("A", *([0.9] * 50)), *shelf("B", *([0.8] * 50)))
     lengths = [len(chapters(hits, minutes)) for minutes in (30, 120, 390, 2_400)]
-    assert lengths == [4, 8, 26, relevance.MOST_CHAPTERS]
+    assert lengths == [8, 8, 26, relevance.MOST_CHAPTERS]
 
 
 def test_a_long_course_is_filled_from_the_books_that_are_about_it() -> None:
-    hits = best_first(*shelf("A", 0.9, 0.1, 0.01), *shelf("B", 0.4, 0.2))
-    assert chapters(hits, 30) == [0.9, 0.4]
-    assert chapters(hits, 2_400) == [0.9, 0.1, 0.4]
+    hits = best_first(*shelf("A", 0.9, 0.2, 0.01), *shelf("B", 0.4, 0.3), *shelf("C", 0.7))
+    assert chapters(hits, 30) == [0.9, 0.7]
+    assert chapters(hits, 2_400) == [0.9, 0.2, 0.7]
     assert chapters(best_first(*shelf("A", 0.9, 0.8, 0.7, 0.6, 0.1)), 30) == [0.9, 0.8, 0.7, 0.6]
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from pipeline.settings import Settings
 from server.commands import local_url, print_json
 from server.listing import course_lines
-from server.story import Board, Story, newest_title
 from server.plain import clean
+from server.story import Board, Story, newest_title
 from server.terminal import line, put
 from server.watch import Draft, Reset, Update, Waiting
 from server.wire import FinishedCourse

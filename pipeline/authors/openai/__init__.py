@@ -8,6 +8,7 @@
     prompts     what it is told
     wire        what it answers: models, JSON schemas, repairs
     outlining   from ids and weights to sources and minutes
+    summarising what a chapter of an added book is about
     asking      validate, ask again
     drafting    what is there while it still writes
     endpoint    one call

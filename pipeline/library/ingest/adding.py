@@ -33,7 +33,7 @@ from pipeline.library.search import Library
 
 logger = logging.getLogger(__name__)
 
-BATCH = 256
+BATCH = 128
 """Texts embedded and kept at once."""
 Stage = Literal["reading", "summarising", "embedding", "publishing"]
 OnStage = Callable[[Stage, int, int], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
@@ -42,9 +43,17 @@ def read_json(file: BinaryIO) -> ReadBook:
     numbers = [chapter.number for chapter in book.chapters]
     if len(set(numbers)) != len(numbers):
         raise BrokenFile("The JSON is no book: two chapters have the same number.")
-    if "\x00" in book.model_dump_json():
+    if any("\x00" in text for text in _texts(book.model_dump())):
         raise BrokenFile("The JSON is no book: it has NUL characters.")
     return book
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _with_words(book: dict[str, Any]) -> dict[str, Any]:

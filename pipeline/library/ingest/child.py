@@ -10,24 +10,31 @@ that gets past a parser's own guards kills this process and nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from typing import Any
 
 MEMORY_BYTES = 1536 * 1024 * 1024
 CPU_S = 120
+PR_SET_PDEATHSIG = 1
 PROGRESS_EVERY_S = 0.1
 
 
 def main() -> int:
     """Read the file; return 0 also where it is refused."""
-    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
+    with contextlib.suppress(ValueError):  # macOS has no such limit
+        _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_CPU, CPU_S)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
+    if sys.platform == "linux":  # killed with its parent, however that ends
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     from pipeline.library.ingest.errors import BookError, ReadingLimit
     from pipeline.library.ingest.extracting import extract
 

@@ -1,13 +1,14 @@
 """EPUB 2 and 3 → headings with text, as the book's own table of contents has them.
 
 The package document (OPF) names the documents and their order; the table of contents is EPUB 3's navigation
-document, else EPUB 2's NCX, else the headings in the text. `EPUB 3.3 <https://www.w3.org/TR/epub-33/>`_.
+document, else EPUB 2's NCX, else the headings in the text, else the documents. `EPUB 3.3 <https://www.w3.org/TR/epub-33/>`_.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from posixpath import dirname, join, normpath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -51,16 +52,19 @@ def read_epub(file: BinaryIO, progress: Progress) -> Reading:
         _refuse_encrypted(archive)
         package = _Package(archive)
         contents = package.contents()
-        stream, places, apparatus = _text(archive, package, progress)
-    marks = list(_placed(contents, places, apparatus)) or list(stream.marks)
+        text = _Text()
+        for done, path in enumerate(package.documents):
+            progress(done, len(package.documents))
+            text.add(path, archive.read(path), package.types.get(path, ""))
+    marks = list(_placed(contents, text)) or list(text.stream.marks) or text.documents
     listed = {mark.place.partition("#")[0] for mark in marks}
     marks += [
         # An index or a licence that the table of contents leaves out would end the last chapter.
-        Mark(at=places[path, ""], level=0, title=title, place=path, apparatus=True)
-        for path, title in apparatus.items()
+        Mark(at=text.places[path, ""], level=0, title=title, place=path, apparatus=True)
+        for path, title in text.apparatus.items()
         if path not in listed
     ]
-    return package.reading(stream.headings(stream.refined(marks)))
+    return package.reading(text.stream.headings(text.stream.refined(marks)))
 
 
 def _refuse_encrypted(archive: Archive) -> None:
@@ -181,38 +185,42 @@ class _Package:
         )
 
 
-def _text(
-    archive: Archive, package: _Package, progress: Progress
-) -> tuple[Stream, dict[tuple[str, str], int], dict[str, str]]:
-    """Return all text, where each document and anchor is in it, and the titles of what is no chapter."""
-    stream = Stream()
-    places: dict[tuple[str, str], int] = {}
-    apparatus: dict[str, str] = {}
-    for done, path in enumerate(package.documents):
-        progress(done, len(package.documents))
-        document = Document(path, stream)
-        start, first_mark = len(stream.blocks), len(stream.marks)
-        places[path, ""] = start
-        document.read(archive.read(path))
-        places |= {(path, anchor): at for anchor, at in document.anchors.items()}
-        title = stream.marks[first_mark].title if len(stream.marks) > first_mark else ""
-        if document.apparatus or is_apparatus_type(package.types.get(path, "")) or is_apparatus(title):
-            apparatus[path] = title
-    return stream, places, apparatus
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Text:
+    """All text of an EPUB, and what is where in it."""
+
+    stream: Stream = field(default_factory=Stream)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Block at which a document or an anchor in it begins, by (path, anchor); '' is the document."""
+    apparatus: dict[str, str] = field(default_factory=dict)
+    """Titles of the documents that are no chapters, by path."""
+    documents: list[Mark] = field(default_factory=list)
+
+    def add(self, path: str, data: bytes, kind: str) -> None:
+        """Add a document; `kind` is what the guide or the landmarks call it."""
+        document = Document(path, self.stream)
+        start, first_mark = len(self.stream.blocks), len(self.stream.marks)
+        document.read(data)
+        self.places[path, ""] = start
+        self.places.update({(path, anchor): at for anchor, at in document.anchors.items()})
+        name = document.title or PurePosixPath(path).stem[:500]
+        self.documents.append(Mark(at=start, level=0, title=name, place=path))
+        marks = self.stream.marks[first_mark:]
+        title = marks[0].title if marks else ""
+        if document.apparatus or is_apparatus_type(kind) or is_apparatus(title):
+            self.apparatus[path] = title
 
 
-def _placed(
-    entries: list[Entry], places: dict[tuple[str, str], int], apparatus: dict[str, str]
-) -> Iterator[Mark]:
+def _placed(entries: list[Entry], text: _Text) -> Iterator[Mark]:
     """Yield the entries whose place is in the text; what only groups others is where the first of them is."""
     at = None
     found: list[Mark] = []
     for entry in reversed(entries):
-        position = places.get((entry.path, entry.anchor), places.get((entry.path, "")))
+        position = text.places.get((entry.path, entry.anchor), text.places.get((entry.path, "")))
         at = position if position is not None else at if not entry.path else None
         if at is None or not entry.title:
             continue
         place = f"{entry.path}#{entry.anchor}" if entry.anchor else entry.path
-        whole = not entry.anchor and entry.path in apparatus
+        whole = not entry.anchor and entry.path in text.apparatus
         found.append(Mark(at=at, level=entry.level, title=entry.title, place=place, apparatus=whole))
     yield from reversed(found)

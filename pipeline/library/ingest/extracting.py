@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import BinaryIO
 
 from pipeline.authors.words import vocabulary
+from pipeline.library.ingest.apparatus import is_apparatus
 from pipeline.library.ingest.book_json import read_json
 from pipeline.library.ingest.concepts import concepts_of
 from pipeline.library.ingest.kinds import kind_of
@@ -29,6 +30,7 @@ OPENING_CHARACTERS = 6_000
 """Of each chapter, for a model's summary."""
 _ENGLISH = vocabulary("the of and to in a is that for it as are with be on by this")
 ENGLISH_SHARE = 0.18
+_SHORT_NAME = re.compile(r"[a-z0-9._-]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 
 
@@ -51,7 +53,7 @@ def extract(file: BinaryIO, name: str, progress: Progress) -> Extract:
     language = _language(reading)
     concepts = concepts_of(outline.chapters, language)
     book = ReadBook(
-        title=_clean(reading.title or outline.title or PurePath(name).stem or "Untitled")[:500],
+        title=_title(reading, outline, name),
         authors=tuple(map(_clean, reading.authors)),
         licence=_clean(reading.licence)[:500] or UNKNOWN_LICENCE,
         language=language,
@@ -75,6 +77,15 @@ def _read(kind: Kind, file: BinaryIO, name: str, progress: Progress) -> Reading:
     from pipeline.library.ingest.markdown import read_markdown
 
     return read_markdown(file, name)
+
+
+def _title(reading: Reading, outline: Outline, name: str) -> str:
+    """Return the book's title; that of its title page where the file only has a short name of it."""
+    said = _clean(reading.title or outline.title)
+    first = _clean(reading.headings[0].title) if reading.headings and reading.headings[0].apparatus else ""
+    if _SHORT_NAME.fullmatch(said) and " " in first and not is_apparatus(first):
+        said = first
+    return (said or PurePath(name).stem or "Untitled")[:500]
 
 
 def _chapters(outline: Outline, concepts: list[tuple[str, ...]]) -> tuple[ReadChapter, ...]:

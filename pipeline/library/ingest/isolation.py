@@ -45,7 +45,7 @@ async def read_apart(file: BinaryIO, name: str, progress: Progress) -> Extract:
 @asynccontextmanager
 async def _child(file: BinaryIO, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-X", "utf8", "-m", "pipeline.library.ingest.child", name),
+        *(sys.executable, "-I", "-B", "-X", "utf8", "-m", "pipeline.library.ingest.child", name),
         stdin=file.fileno(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

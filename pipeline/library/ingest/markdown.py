@@ -10,10 +10,12 @@ from typing import BinaryIO
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pipeline.library.ingest.errors import BrokenFile
+from pipeline.library.ingest.errors import BrokenFile, ReadingLimit
 from pipeline.library.ingest.reading import Reading
 from pipeline.library.ingest.stream import Mark, Stream
 
+MAX_BYTES = 8 * 1024 * 1024
+"""Over a million words; reading them takes seconds."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FACT = re.compile(r"^(title|author|lang|language|licen[cs]e):[ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
 
@@ -23,8 +25,12 @@ def read_markdown(file: BinaryIO, name: str) -> Reading:
 
     Raises:
         BrokenFile: it is not UTF-8.
+        ReadingLimit: it is longer than a book.
     """
-    text = utf8(file.read())
+    data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ReadingLimit(f"The Markdown has more than {MAX_BYTES:,} bytes, which no book has.")
+    text = utf8(data)
     facts: dict[str, str] = {}
     if front := _FRONT_MATTER.match(text):
         facts = {key: value for key, value in _FACT.findall(front[1]) if value}

@@ -24,6 +24,8 @@ MAX_OUTLINE = 20_000
 MAX_DEPTH = 12
 LEAST_WORDS_A_PAGE = 5
 """Fewer on average, and the pages are pictures."""
+LEAST_BOOKMARKS = 2
+"""A single bookmark is a cover's."""
 LEAST_RUNNING = 3
 RUNNING_SHARE = 0.02
 """A line at the edge of so many pages is a running head."""
@@ -31,6 +33,10 @@ NEAR_POINTS = 150
 """How far from where its bookmark points a title may stand: chapters begin with ornaments."""
 XYZ_WITH_TOP, FIT_WIDTH = 1, 3
 """Views of PDF 1.7 §12.3.2.2 whose destination has a height."""
+
+
+_NO_TITLE = re.compile(r"microsoft \w+ - |untitled|.*\.(?:docx?|indd|tex|dvi|odt|pdf|qxd)$", re.IGNORECASE)
+"""What programs write where nobody gave a title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +62,14 @@ def read_pdf(file: BinaryIO, progress: Progress) -> Reading:
         facts = document.get_metadata_dict(skip_empty=True)
         whole = _pages(document, progress)
         pages = _without_running_heads(whole)
-        headings = _by_outline(outline, pages) if outline else found_headings(pages)
+        headings = _by_outline(outline, pages) if len(outline) >= LEAST_BOOKMARKS else found_headings(pages)
     except PdfiumError as error:
         raise BrokenFile("The PDF is damaged: not all of its pages can be read.") from error
     finally:
         document.close()
-    author = facts.get("Author", "").strip()
+    author, title = (facts.get(name, "").strip() for name in ("Author", "Title"))
     return Reading(
-        title=facts.get("Title", "").strip() or largest_line(whole[0]),
+        title=title if title and not _NO_TITLE.match(title) else largest_line(whole[0]),
         authors=tuple(name.strip() for name in author.split(";") if name.strip())[:100],
         headings=headings,
     )

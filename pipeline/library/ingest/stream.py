@@ -53,7 +53,7 @@ class Stream:
     def headings(self, marks: Sequence[Mark]) -> tuple[Heading, ...]:
         """Return the marks with the text from each to the next one, in the order of the text."""
         ordered = sorted(marks, key=lambda mark: mark.at)
-        ends = [mark.at for mark in ordered[1:]] + [len(self.blocks)]
+        ends = [mark.at for mark in ordered[1:]] + [len(self.blocks)] * bool(ordered)
         return tuple(self._heading(mark, end) for mark, end in zip(ordered, ends, strict=True))
 
     def _heading(self, mark: Mark, end: int) -> Heading:

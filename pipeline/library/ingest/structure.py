@@ -21,6 +21,8 @@ LEAST_WORDS = 20
 LEAST_BOOK_WORDS = 30
 LEAST_OPENING_WORDS = 150
 """Text below a part's or the book's own heading is a chapter from here on; less is a few words before one."""
+LONG_WORDS = 20_000
+"""Chapters are shorter than this on average: an hour and a half of reading."""
 NUMBERED_SHARE = 0.6
 """So many of its neighbours are numbered that the number of a title is none of its words."""
 MOST_CHAPTERS = 2_000
@@ -78,7 +80,9 @@ def outline_of(reading: Reading) -> Outline:
     while len(top) == 1 and len(top[0].below) > 1:
         title = title or unnumbered(top[0].title)
         top = _without_apparatus(_opened(top[0]), reading.title)
-    top = _without_apparatus((node for part in top for node in _chapters_of(part)), reading.title)
+    opened = (_opened(node) if node.below else [node] for node in top)
+    parts = opened if _are_parts(top) else map(_chapters_of, top)
+    top = _without_apparatus((node for part in parts for node in part), reading.title)
     chapters = [node for node in top if node.all_words >= LEAST_WORDS]
     if not chapters or len(chapters) > MOST_CHAPTERS:
         raise NoChapters("Nothing in the file is a chapter: it has only covers, indexes and the like.")
@@ -146,6 +150,16 @@ def _opened(node: Node) -> list[Node]:
         first.text = "\n".join(filter(None, [node.text, first.text]))
         first.words += node.words
     return node.below
+
+
+def _are_parts(nodes: Sequence[Node]) -> bool:
+    """Tell whether these are too long for chapters, and hold what has sections of its own."""
+    below = [child for node in nodes for child in node.below]
+    return (
+        sum(node.all_words for node in nodes) > LONG_WORDS * len(nodes)
+        and sum(1 for node in nodes if len(node.below) > 1) >= NUMBERED_SHARE * len(nodes)
+        and sum(1 for child in below if child.below) > len(below) / 2
+    )
 
 
 def _chapters_of(node: Node) -> list[Node]:

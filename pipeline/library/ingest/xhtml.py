@@ -38,12 +38,15 @@ class Document:
         self._code = 0
         self.anchors: dict[str, int] = {}
         """Block that an anchor begins at, by its name."""
+        self.title = ""
+        """What its head says; often only its file's name or the book's."""
         self.apparatus = False
         """Whether the document itself says that it is a cover, a table of contents or the like."""
 
     def read(self, data: bytes) -> None:
         """Add the document's text to the stream."""
         body = _body(data, self._path)
+        self.title = next((text_of(t) for t in body.getroottree().iter() if local(t) == "title"), "")[:500]
         self.apparatus = is_apparatus_type(attribute(body, "type")) or any(
             is_apparatus_type(attribute(child, "type")) for child in list(body)[:1]
         )

@@ -19,27 +19,34 @@ UPDATE totals SET (complete, error, prompt_tokens, completion_tokens, model_call
     FROM courses
 ) WHERE slot = 0;
 
-CREATE FUNCTION count_course() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    is_update boolean := TG_OP = 'UPDATE';
+CREATE FUNCTION count_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE totals SET
-        complete = complete - (OLD.status = 'complete')::int
-                   + CASE WHEN is_update THEN (NEW.status = 'complete')::int ELSE 0 END,
-        error = error - (OLD.status = 'error')::int
-                + CASE WHEN is_update THEN (NEW.status = 'error')::int ELSE 0 END,
-        prompt_tokens = prompt_tokens + CASE WHEN is_update THEN NEW.prompt_tokens - OLD.prompt_tokens ELSE 0 END,
-        completion_tokens = completion_tokens
-            + CASE WHEN is_update THEN NEW.completion_tokens - OLD.completion_tokens ELSE 0 END,
-        model_calls = model_calls + CASE WHEN is_update THEN NEW.model_calls - OLD.model_calls ELSE 0 END
+        complete = complete + (NEW.status = 'complete')::int - (OLD.status = 'complete')::int,
+        error = error + (NEW.status = 'error')::int - (OLD.status = 'error')::int,
+        prompt_tokens = prompt_tokens + NEW.prompt_tokens - OLD.prompt_tokens,
+        completion_tokens = completion_tokens + NEW.completion_tokens - OLD.completion_tokens,
+        model_calls = model_calls + NEW.model_calls - OLD.model_calls
     WHERE slot = pg_backend_pid() % 16;
     RETURN NULL;
 END $$;
 
+-- Only what is counted fires: claims and renewals pay nothing.
 CREATE TRIGGER courses_counted_when_changed AFTER UPDATE ON courses FOR EACH ROW
     WHEN (OLD.status <> NEW.status OR OLD.model_calls <> NEW.model_calls)
-    EXECUTE FUNCTION count_course();
+    EXECUTE FUNCTION count_changed();
 
-CREATE TRIGGER courses_counted_when_deleted AFTER DELETE ON courses FOR EACH ROW
-    WHEN (OLD.status <> 'processing')
-    EXECUTE FUNCTION count_course();
+CREATE FUNCTION count_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE totals SET complete = complete - gone.completes, error = error - gone.errors
+    FROM (
+        SELECT count(*) FILTER (WHERE status = 'complete') AS completes,
+               count(*) FILTER (WHERE status = 'error') AS errors
+        FROM deleted
+    ) AS gone
+    WHERE slot = pg_backend_pid() % 16;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER courses_counted_when_deleted AFTER DELETE ON courses REFERENCING OLD TABLE AS deleted
+    FOR EACH STATEMENT EXECUTE FUNCTION count_deleted();

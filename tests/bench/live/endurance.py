@@ -8,7 +8,7 @@ import logging
 from tests.bench.live import silent, soaks
 from tests.bench.live.delivery import Scenario, deliver
 from tests.bench.live.load import load_client
-from tests.bench.live.rows import CROWD, ONE_EACH
+from tests.bench.live.tables import CROWD, ONE_EACH
 from tests.bench.live.targets import ours
 from tests.bench.live.world import World, spread_out
 from tests.bench.report import Table, ms

@@ -99,7 +99,7 @@ class NchanPublisher:
 
     def publish(self, name: str, seq: int) -> None:
         body = message(name, seq)
-        head = b"POST /pub/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (name.encode(), len(body))
+        head = b"POST /pub/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (name.encode(), len(body))
         self._next = (self._next + 1) % len(self._socks)
         self._socks[self._next].sendall(head + body)
 

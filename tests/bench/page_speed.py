@@ -1,0 +1,153 @@
+"""What the page costs a browser: a 40-hour course streams into Chromium, without and with drafts.
+
+Chromium counts by itself (DevTools ``Performance.getMetrics``): script time and all of the main thread's time.
+Long tasks (over 50 ms) and layout shifts are those that the page's own observers report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
+from pydantic import SecretStr
+
+from pipeline.settings import AuthorName, Settings
+from tests.bench.report import Table
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.openai_server import OpenAIServer
+from tests.processes import run_web, run_worker
+
+HOURS = 40
+COURSE_MS = 120_000
+QUERY = "Learn DCF valuation"
+OBSERVE = """
+  window.shifted = 0;
+  window.longest = 0;
+  const observe = (type, note) => new PerformanceObserver((list) => list.getEntries().forEach(note))
+    .observe({ type, buffered: true });
+  observe("layout-shift", (entry) => { if (!entry.hadRecentInput) window.shifted += entry.value; });
+  observe("longtask", (entry) => { window.longest = Math.max(window.longest, entry.duration); });
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamed:
+    """What one course cost the page."""
+
+    updates: int
+    drafts: int
+    script_s: float
+    thread_s: float
+    longest_task_ms: float
+    shifted: float
+
+
+async def measure(settings: Settings) -> list[Table]:
+    """Measure the page on a server and a worker of its own.
+
+    Args:
+        settings: with the URLs of an empty database and a Redis.
+    """
+    table = Table(
+        "The page while a course streams in",
+        f"A course of {HOURS} hours in Debian's Chromium, from the opening of the page to the last event. *Main "
+        "thread* is script, style, layout and paint; each figure is divided by the events that came, drafts "
+        "included. A long task is one of more than 50 ms.",
+        (
+            "author",
+            "events",
+            "drafts",
+            "script per event",
+            "main thread per event",
+            "longest task",
+            "layout shift",
+        ),
+    )
+    if CHROMIUM is None:
+        table.add("no Chromium on this machine", *["–"] * 6)
+        return [table]
+    with run_web(settings) as web, run_worker(settings):
+        table.add("library, as fast as it writes", *_cells(await _stream(web.base_url, warm=True)))
+    async with await OpenAIServer.start(delay_s=0.1, chunk_delay_s=0.02) as model:
+        by_model = settings.model_copy(
+            update={
+                "author_choice": AuthorName.OPENAI,
+                "openai_api_key": SecretStr("none"),
+                "openai_base_url": model.base_url,
+            }
+        )
+        with run_web(by_model) as web, run_worker(by_model):
+            table.add("test model, in pieces", *_cells(await _stream(web.base_url)))
+    return [table]
+
+
+def _cells(got: Streamed) -> list[str]:
+    events = got.updates + got.drafts
+    longest = f"{got.longest_task_ms:.0f} ms" if got.longest_task_ms else "≤ 50 ms"
+    return [
+        str(got.updates),
+        str(got.drafts),
+        f"{got.script_s / events * 1000:.2f} ms",
+        f"{got.thread_s / events * 1000:.2f} ms",
+        longest,
+        f"{got.shifted:.3f}",
+    ]
+
+
+@asynccontextmanager
+async def _browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+async def _stream(base_url: str, *, warm: bool = False) -> Streamed:
+    """Let a course stream into the page; `warm`: after a first one, which compiles the script."""
+    async with _browser() as browser:
+        page = await browser.new_page(base_url=base_url, viewport={"width": 1280, "height": 900})
+        await page.add_init_script(OBSERVE)
+        for _ in range(2 if warm else 1):
+            got = await _one(page, base_url)
+        return got
+
+
+async def _one(page: Page, base_url: str) -> Streamed:
+    async with httpx2.AsyncClient(base_url=base_url, timeout=30) as http:
+        accepted = await http.post("/courses", json={"query": QUERY, "hours": HOURS})
+        course_id = accepted.json()["course_id"]
+        devtools = await page.context.new_cdp_session(page)
+        seen = {"update": 0, "draft": 0}
+
+        def count(message: dict[str, str]) -> None:
+            if message["eventName"] in seen:
+                seen[message["eventName"]] += 1
+
+        devtools.on("Network.eventSourceMessageReceived", count)
+        await devtools.send("Network.enable")
+        await devtools.send("Performance.enable")
+        await page.goto("about:blank")
+        before = await _spent(devtools)
+        await page.goto(f"/c/{course_id}")
+        await page.locator("#course:not([data-status=processing])").wait_for(timeout=COURSE_MS)
+        await page.wait_for_function("document.querySelectorAll('.section').length > 0")
+        await page.wait_for_timeout(300)  # what was drawn last settles
+        after = await _spent(devtools)
+        longest, shifted = await page.evaluate("[window.longest, window.shifted]")
+        await devtools.detach()
+    return Streamed(
+        updates=seen["update"],
+        drafts=seen["draft"],
+        script_s=after["ScriptDuration"] - before["ScriptDuration"],
+        thread_s=after["TaskDuration"] - before["TaskDuration"],
+        longest_task_ms=longest,
+        shifted=shifted,
+    )
+
+
+async def _spent(devtools: CDPSession) -> dict[str, float]:
+    answer = await devtools.send("Performance.getMetrics")
+    return {metric["name"]: metric["value"] for metric in answer["metrics"]}
