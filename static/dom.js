@@ -67,10 +67,13 @@ export function glide(draw) {
 	const before = new Map([...document.querySelectorAll(".block")].map((block) => [block, top(block)]));
 	const read = scrollY && [...before.keys()].findLast((block) => block.matches(".part") && before.get(block) < innerHeight / 3);
 	draw();
-	// How far the window has to scroll along; a browser that anchors scrolling does it right after this.
+	// How far the window has to scroll along; a browser that anchors scrolling does it right after this, unless
+	// something around the anchor is animated: only what follows glides.
 	const drift = read ? top(read) - before.get(read) : 0;
-	const left = [...before].filter(([block]) => block.isConnected);
-	const moved = new Map(left.map(([block, was]) => [block, was - top(block) + (block.closest("aside") ? 0 : drift)]));
+	const moved = new Map();
+	for (const [block, was] of before) {
+		if (block.isConnected && (!read || read.compareDocumentPosition(block) & 4)) moved.set(block, was + drift - top(block));
+	}
 	if (!CSS.supports("overflow-anchor: auto")) scrollBy({ top: drift, behavior: "instant" });
 	if (still()) return;
 	for (const [block, distance] of moved) {

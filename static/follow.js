@@ -66,6 +66,7 @@ export function follow(id, known, onDeleted) {
 		over = true;
 		$("course").dataset.status = "missing";
 		setText($("title"), status === 404 ? "There is no such course" : message);
+		if (status === 404) setText($("asked").lastElementChild, "It was deleted, or its address is incomplete.");
 		document.title = $("title").textContent;
 		$("title").focus();
 	}

@@ -87,7 +87,7 @@ function drawParts({ parts, drafts, status }) {
 	let room = 4; // for newly written parts: a long course is drawn in several turns
 	const entries = parts.map(({ sections, ...part }, i) => {
 		const shown = sections && ($("parts").children[i]?.drawn.sections || room-- > 0) ? sections : null;
-		return { ...part, sections: shown, drafts: typed(drafts[`sections:${part.part_index}`]), waiting: !shown && writing };
+		return { ...part, sections: shown, drafts: typed(drafts[`sections:${part.part_index}`]), waiting: !shown && (writing || sections !== null) };
 	});
 	keyed($("parts"), entries, "part_index", fillPart);
 	return room < 0;

@@ -98,7 +98,7 @@ HEADING: dict[Depth, dict[Kind, tuple[str, ...]]] = {
         Kind.HISTORY: (
             "Explain what changed with {0}, and for whom",
             "Describe {0} by the people, places and ideas that stand out",
-            "Sketch {0} as a timeline of five entries",
+            "Outline {0} in five entries: when, where and who",
             "Argue in a paragraph which development in {0} mattered most",
         ),
         Kind.CRAFT: (

@@ -220,8 +220,8 @@ async def _embed_sections(conn: Any, embedder: Embedder, progress: Callable[[int
 async def ensure_index(conn: Any, model: str, *, from_chapters: int = INDEXED_FROM) -> bool:
     """Make the index of a model's chapter vectors if there are `from_chapters` and it has none; tell if so.
 
-    Minutes for 100,000 chapters, in which nobody can add books and all can search. Where it cannot be made
-    (too little memory to share, most likely), searches go on without.
+    Seconds for 100,000 chapters, in which nobody can add books and all can search. Where it cannot be made
+    (too little memory, most likely), searches go on without.
     """
     sql = queries("library")
     if not await sql.needs_index(conn, model=model, from_chapters=from_chapters):

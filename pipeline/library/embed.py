@@ -1,8 +1,8 @@
 """Text → vectors, without a network: word-piece vectors, looked up and averaged.
 
-The model (``model/``, made by ``make_model.py``) knows 29,525 word pieces with 256 numbers each, fitted to what
-a transformer makes of whole texts. It does not read word order, which is enough to find a chapter by its topic,
-and takes a tenth of a millisecond a query.
+The model (``model/``, made by ``make_model.py``) knows 29,525 word pieces with 256 numbers each, fitted to
+what a transformer makes of whole texts. It does not read word order, which is enough to find a chapter by its
+topic, and takes a tenth of a millisecond a query.
 """
 
 from __future__ import annotations

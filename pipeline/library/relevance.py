@@ -27,8 +27,8 @@ names more than one chapter can hold."""
 ACCEPTED = 0.5
 """The least score of a best chapter: below, the library is not about the question."""
 RELEVANT = 0.6
-"""The least score of further chapters. More than that of the best: one bad chapter spoils a course more than one
-that is missing, and of the judged ones above it half answer."""
+"""The least score of further chapters. More than that of the best: a bad chapter spoils a course more than a
+missing one, and of the judged ones above it half answer."""
 RELATED = 0.15
 """The least score of chapters that fill long courses, only in books with a chapter that is accepted."""
 

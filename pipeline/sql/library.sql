@@ -150,10 +150,11 @@ FROM candidates JOIN book_chapters AS c USING (chapter_id) JOIN books AS b USING
      JOIN chapter_vectors AS v ON v.model = :model AND v.chapter_id = c.chapter_id;
 
 -- name: needs_index$
--- Whether a model has so many vectors that an index pays, and none yet. Iterative scans came with pgvector 0.8.
-SELECT to_regclass(library_index_name(:model)) IS NULL
-       AND (SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector')
-       AND (SELECT count(*) >= :from_chapters FROM chapter_vectors WHERE model = :model)
+-- Whether a model has so many vectors that an index pays, and none yet, or one made when there were half as many.
+-- Iterative scans came with pgvector 0.8.
+SELECT (SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector')
+       AND (SELECT count(*) >= greatest(:from_chapters, 2 * coalesce(library_index_lists(:model), 0) ^ 2)
+            FROM chapter_vectors WHERE model = :model)
        AND (SELECT vector_dims(embedding) <= 4000 FROM chapter_vectors WHERE model = :model LIMIT 1);
 
 -- name: dimensions$

@@ -79,7 +79,7 @@ function members(schema) {
 
 function contentOf(content = {}) {
   return Object.entries(content).map(([type, { schema, "x-events": events = {} }]) =>
-    [small(type), [...mentioned(schema), ...Object.values(events)].map((part) => named(part))]);
+    [small(type), schema.properties ? members(schema) : [schema, ...Object.values(events)].flatMap(mentioned).map((part) => named(part))]);
 }
 
 function answerOf([status, reference]) {
@@ -95,8 +95,10 @@ function socketOf({ sends, receives, close_codes }) {
 
 /** The command that tries a route out. */
 function tryOut(method, path, { requestBody, responses }) {
-  const stream = responses[200]?.content["text/event-stream"] ? " -N" : "";
-  const body = requestBody ? ` -H 'Content-Type: application/json' -d '{"query":"Learn DCF valuation","hours":2.0}'` : "";
+  const stream = "text/event-stream" in (responses[200]?.content ?? {}) ? " -N" : "";
+  const isForm = "multipart/form-data" in (requestBody?.content ?? {});
+  const json = ` -H 'Content-Type: application/json' -d '{"query":"Learn DCF valuation","hours":2.0}'`;
+  const body = isForm ? " -F file=@book.epub" : requestBody ? json : "";
   return make("pre", {}, `curl${method === "get" ? "" : ` -X ${method.toUpperCase()}`}${stream} ${location.origin}${path}${body}`);
 }
 

@@ -1,6 +1,6 @@
 """What the page costs a browser: a 40-hour course streams into Chromium, without and with drafts.
 
-Chromium counts by itself (DevTools ``Performance.getMetrics``): script time and all of the main thread's time.
+Chromium counts by itself (DevTools ``Performance.getMetrics``): script time, and all of the main thread's.
 Long tasks (over 50 ms) and layout shifts are those that the page's own observers report.
 """
 
@@ -53,9 +53,9 @@ async def measure(settings: Settings) -> list[Table]:
     """
     table = Table(
         "The page while a course streams in",
-        f"A course of {HOURS} hours in Debian's Chromium, from the opening of the page to the last event. *Main "
-        "thread* is script, style, layout and paint; each figure is divided by the events that came, drafts "
-        "included. A long task is one of more than 50 ms.",
+        f"A course of {HOURS} hours in Debian's Chromium, from the opening of the page to the last event. "
+        "*Main thread* is script, style, layout and paint; each figure is divided by the events that came, "
+        "drafts included. A long task is one of more than 50 ms.",
         (
             "author",
             "events",

@@ -238,7 +238,7 @@ def table(soaked: Soaked) -> Table:
     )
     whole, few = soaked.search_s, soaked.filtered_s
     result.add("stored, with full text", f"{soaked.stored_s:.0f} s")
-    result.add("embedded, with the vectors' index", f"{soaked.embedded_s:.0f} s")
+    result.add("embedded, with the vectors' index (IVFFlat)", f"{soaked.embedded_s:.0f} s")
     result.add("size of the database", f"{soaked.megabytes:,.0f} MB")
     result.add("of it the vectors' index", f"{soaked.index_megabytes:,.0f} MB")
     result.add("search, p50 and p95", f"{ms(statistics.median(whole))}, {ms(percentile(whole, 95))}")

@@ -35,6 +35,7 @@ class Proxy:
     _number: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -154,10 +155,8 @@ def proxy_to(port: int) -> Iterator[Proxy]:
         server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
         proxy.port = server.sockets[0].getsockname()[1]
         proxy._loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        proxy._stop = stop  # type: ignore[attr-defined]
         started.set()
-        await stop.wait()
+        await proxy._stop.wait()
         server.close()
         for task in list(proxy._tasks):
             task.cancel()
@@ -170,5 +169,5 @@ def proxy_to(port: int) -> Iterator[Proxy]:
         yield proxy
     finally:
         assert proxy._loop is not None
-        proxy._loop.call_soon_threadsafe(proxy._stop.set)  # type: ignore[attr-defined]
+        proxy._loop.call_soon_threadsafe(proxy._stop.set)
         thread.join(10)

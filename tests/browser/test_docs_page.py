@@ -70,4 +70,4 @@ def test_everything_opened_has_no_leftovers(page: Page) -> None:
 
 
 def _operations(item: dict[str, object]) -> list[dict[str, str]]:
-    return [op for method, op in item.items() if method in ("get", "post") and isinstance(op, dict)]
+    return [op for method, op in item.items() if method in ("get", "post", "delete") and isinstance(op, dict)]

@@ -68,7 +68,7 @@ async def test_a_process_killed_before_it_publishes_has_shown_nothing_and_lost_n
         first = await add_directly(settings, book)
         await until_somebody_waits_for_the_library(conn)
         first.kill()
-        await first.wait()
+        await first.communicate()
         assert await counts(pool, STORED) == [0, 0, 0]
         assert await counts(pool, KEPT) == [1, CHAPTERS]
         await conn.execute("SELECT pg_advisory_unlock($1)", LIBRARY_LOCK)

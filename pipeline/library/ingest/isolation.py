@@ -59,7 +59,7 @@ async def _child(file: BinaryIO, name: str) -> AsyncIterator[asyncio.subprocess.
         if process.returncode is None:
             process.kill()
         async with asyncio.timeout(ENDING_TIMEOUT_S):
-            await process.wait()
+            await process.communicate()  # waits, and reads what is left so that the pipe is closed, too
 
 
 async def _answer(process: asyncio.subprocess.Process, progress: Progress) -> Extract:
