@@ -114,10 +114,6 @@ class Log:
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
             return await self.fold(conn, course_id)
 
-    async def last_seqs(self, course_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """Return (last seq, status) of each course that exists: one query for any number of them."""
-        return await self._pages.last_seqs(course_ids)
-
     async def further(self, known: Mapping[str, int]) -> dict[str, tuple[int, str] | None]:
         """Return (last seq, status) of those whose log goes on after what is known, None if gone."""
         return await self._pages.further(known)

@@ -178,7 +178,7 @@ class Feed:
             newest = entries[-1]
             viewer.cursor = newest.seq
             self._last = (newest.seq, newest.status) if newest.terminal else None
-        elif viewer.cursor == 0:  # every log has a first entry: this one was deleted since we looked
+        elif self._is_lost():
             viewer.deleted = viewer.leaving = viewer.lagging = True
             return batch
         if is_full(entries):
@@ -189,6 +189,16 @@ class Feed:
         if last is not None and last[0] == viewer.cursor and not viewer.buffer and not viewer.lagging:
             batch.append(self._end(*last))
         return batch
+
+    def _is_lost(self) -> bool:
+        """Return whether a read that found nothing means that the course was deleted since we looked.
+
+        Every log has a first entry; and where the hub has told what ended the course, and what waits in the
+        buffer does not lead there, an entry is missing that was committed before this read began.
+        """
+        viewer = self.viewer
+        told = viewer.ended is not None and viewer.ended[0] > viewer.cursor
+        return viewer.cursor == 0 or (told and not viewer.buffer)
 
     def _take(self) -> list[Frame]:
         """Take what the buffer holds beyond the cursor; a gap means that the log has to be read."""

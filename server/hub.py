@@ -23,6 +23,7 @@ from pipeline.bus import Draft
 from pipeline.log import Entry, Log
 from pipeline.subscription import Subscriber
 from server import frames
+from server.flag import Flag
 from server.protocols import Abort
 from server.reconcile import Reconciler
 from server.viewers import ROUND, Viewer, Watch
@@ -58,6 +59,7 @@ class Hub:
         self._count = 0
         self._reconciler = Reconciler(log, self._watches)
         self.draining = False
+        self._drained = Flag()
         self.delivered = 0
 
     @property
@@ -114,7 +116,12 @@ class Hub:
         """Return what a socket for many courses hears beside them: heartbeat and drain.
 
         One that begins while this process leaves is told so at once.
+
+        Raises:
+            Full: there are ``max_viewers`` such sockets already, whatever they subscribe to.
         """
+        if len(self._pulses) >= self._max_viewers:
+            raise Full(f"{self._max_viewers} sockets are connected to this process already")
         pulse = Viewer("", 0, abort)
         pulse.lagging = False
         pulse.leaving = self.draining
@@ -196,9 +203,14 @@ class Hub:
     def drain(self) -> None:
         """Tell every viewer to come back to another process; one who joins from now on is told so at once."""
         self.draining = True
+        self._drained.set()
         for viewer in self._everyone():
             viewer.leaving = True
             viewer.wake()
+
+    async def drained(self) -> None:
+        """Wait until this process leaves: for those who are no viewers, but would hold it up."""
+        await self._drained.wait()
 
     async def run(self) -> None:
         """Serve until cancelled: the subscription, the reconcile, the heartbeats; one that fails ends all."""

@@ -34,7 +34,12 @@ NOT_UNDERSTOOD = "type must be subscribe, unsubscribe or ping."
 async def many_courses_socket(socket: WebSocket) -> None:
     """Serve one socket with any number of courses, up to MAX_SUBSCRIPTIONS."""
     await socket.accept()
-    await ManyCourses(socket, context(socket), abort_of(socket)).serve()
+    try:
+        many = ManyCourses(socket, context(socket), abort_of(socket))
+    except Full:
+        await socket.close(Close.TOO_MANY, "too many viewers; wait")
+        return
+    await many.serve()
 
 
 class ManyCourses:
@@ -97,9 +102,11 @@ class ManyCourses:
             case "subscribe" | "unsubscribe" as wish:
                 try:
                     course_id = limits.known_form(course_id)
+                    # Looked at first: a subscription is not lost to a bad cursor.
+                    after = _cursor(asked.get("after", 0)) if wish == "subscribe" else None
                     await self._leave(course_id)
-                    if wish == "subscribe":
-                        self._follow(course_id, _cursor(asked.get("after", 0)))
+                    if after is not None:
+                        self._follow(course_id, after)
                 except ApiError as error:
                     await self._tell("error", course_id=course_id, error=error.message)
             case _:

@@ -11,6 +11,7 @@ Queue or a deque for a connection, here is one without a deque, which takes 760 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -114,7 +115,8 @@ class AbortableHttp(HttpToolsProtocol):
         if self._head_deadline is None:
             self._await_head()
         super().on_message_begin()
-        self.scope["state"].update({_KEY: self.transport.abort, _FORGET: self._forget})
+        forget_this = functools.partial(self._forget, cast(Scope, self.scope))
+        self.scope["state"].update({_KEY: self.transport.abort, _FORGET: forget_this})
 
     def on_headers_complete(self) -> None:
         """Hand the request on."""
@@ -132,12 +134,16 @@ class AbortableHttp(HttpToolsProtocol):
             self._head_deadline.cancel()
             self._head_deadline = None
 
-    def _forget(self) -> None:
-        """Drop the request that is being answered, but for its method: uvicorn looks at it when it sends."""
-        method = self.scope["method"]
-        self.scope.clear()  # type: ignore[attr-defined]
-        self.scope["method"] = method
-        self.headers = []
+    def _forget(self, scope: Scope) -> None:
+        """Drop the request that is being answered, but for its method: uvicorn looks at it when it sends.
+
+        Its own scope, because the connection's is that of the newest request: there may be one in line.
+        """
+        method = scope["method"]
+        scope.clear()
+        scope["method"] = method
+        if self.scope is scope:
+            self.headers = []
 
 
 class AbortableWebSocket(WebSocketsSansIOProtocol):

@@ -103,7 +103,7 @@ class Reconciler:
             await self._prove_end(watch)
 
     async def _prove_end(self, watch: Watch) -> None:
-        last = (await self._log.last_seqs([watch.course_id])).get(watch.course_id)
+        last = await self._log.last(watch.course_id)
         if last is None:
             self._deleted(watch)
         elif last[0] == watch.terminal_at:

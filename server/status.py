@@ -124,6 +124,9 @@ async def _look(tools: Context, course_id: str, after: int, wait_s: float) -> An
     if seen is None:
         raise no_course(course_id)
     if not entries and after > seen.row.seq:
+        # A kept view may be two seconds old; that a cursor is beyond the log only the database can say.
+        seen = await tools.statuses.fresh(course_id) or seen
+    if not entries and after > seen.row.seq:
         entries, strange = await tools.log.entries(course_id, 0), True
         seen = await tools.statuses.at_least(course_id, entries[-1].seq if entries else 0) or seen
     return _found(seen, after, entries, strange=strange)

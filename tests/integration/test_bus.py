@@ -117,6 +117,35 @@ async def test_a_killed_connection_is_made_again_and_confirmed_again(
     assert await heard.item() == entry(course_id, 2)
 
 
+async def test_a_redis_that_falls_silent_is_left_however_busy_the_server_is(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.subscription.SILENCE_S", 0.2)
+    connections: asyncio.Queue[None] = asyncio.Queue()
+
+    async def greet_and_fall_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.put_nowait(None)
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"+PONG\r\n")
+        while await reader.read(1_024):
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(greet_and_fall_silent, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        subscriber = Subscriber(
+            f"redis://127.0.0.1:{port}/0", on_item=heard.items.put_nowait, on_confirmed=heard.on_confirmed
+        )
+        running = asyncio.create_task(subscriber.run())
+        async with asyncio.timeout(TIMEOUT_S):
+            await connections.get()
+            while connections.empty():  # viewers come and go all the time
+                subscriber.follow(str(uuid4()))
+                await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_one_connection_serves_any_number_of_courses(
     client: redis.Redis, subscriber: Subscriber, heard: Heard
 ) -> None:

@@ -1,5 +1,6 @@
 """Hot routes answer as Starlette's would: the same headers, errors and rules for other sites' pages."""
 
+import socket
 from collections.abc import Iterator
 
 import httpx2
@@ -45,6 +46,23 @@ def events(http: httpx2.Client) -> str:
 
 def has(response: httpx2.Response, headers: dict[str, str]) -> bool:
     return headers.items() <= dict(response.headers).items()
+
+
+def test_a_request_in_line_behind_a_stream_is_answered(http: httpx2.Client, events: str) -> None:
+    host, port = http.base_url.host, http.base_url.port
+    with socket.create_connection((host, port or 80), timeout=20) as both:
+        both.sendall(  # in one piece: the second is there before the first is answered
+            b"".join(
+                f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
+                for path in (events, "/healthz")
+            )
+        )
+        seen = b""
+        while b"0\r\n\r\n" not in seen or seen.count(b"HTTP/1.1 ") < 2:
+            more = both.recv(65_536)
+            assert more, seen
+            seen += more
+    assert seen.count(b"HTTP/1.1 200 OK") == 2
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pytest
 
 from pipeline.bus import Bus, Draft, connect
 from pipeline.course import Task
-from pipeline.log import Log
+from pipeline.log import Entry, Log
 from pipeline.requests import Requests
 from server.feed import Feed, NoSuchCourse, Over
 from server.hub import Full, Hub
 from server.reconcile import RECONCILE_S
 from server.viewers import BUFFER
-from tests.hub_house import TIMEOUT_S, House, Reader
+from tests.hub_house import TIMEOUT_S, VIEWERS, House, Reader
 
 
 async def test_replay_then_follow_equals_the_log(house: House) -> None:
@@ -188,6 +188,41 @@ async def test_a_deleted_course_lets_go_of_those_who_missed_its_end(
             assert "end" not in left.events
 
 
+async def test_one_who_reads_while_the_course_is_deleted_is_let_go(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = await house.course()
+    await course.to_part(1)
+    other = await course.open()
+    await other.until(course.state.seq)
+    reader = await course.open(course.state.seq)
+    asked, may_read = asyncio.Event(), asyncio.Event()
+    entries, last = house.log.entries, house.log.last
+
+    async def held_entries(course_id: str, after: int) -> list[Entry]:
+        asked.set()
+        await may_read.wait()
+        return await entries(course_id, after)
+
+    async def held_last(course_id: str) -> tuple[int, str] | None:
+        await asked.wait()
+        return await last(course_id)
+
+    monkeypatch.setattr(house.log, "last", held_last)  # whether that was the end is looked at late
+    (cancelled,) = await house.requests.delete(course.course_id, caller="local")
+    await house.bus.publish([cancelled])
+    await other.until(cancelled.seq)
+    monkeypatch.setattr(house.log, "entries", held_entries)
+    # It was told the last entry before it reads, and hears of the end while it does.
+    reading = asyncio.create_task(reader.feed.next())
+    await other.until_end()
+    may_read.set()
+    async with asyncio.timeout(TIMEOUT_S):
+        reader.frames += await reading
+    assert reader.feed.deleted
+    assert "end" not in reader.events
+
+
 async def test_no_draft_follows_the_end_of_a_run(house: House) -> None:
     course = await house.course()
     reader = await course.open()
@@ -229,6 +264,14 @@ async def test_a_database_that_answers_nonsense_for_a_while_does_not_end_the_hub
     await course.cancel()
     await reader.until_end()
     assert reader.messages == await course.logged()
+
+
+async def test_sockets_for_many_courses_are_limited_before_they_subscribe(house: House) -> None:
+    pulses = [house.hub.pulse(None) for _ in range(VIEWERS)]
+    with pytest.raises(Full):
+        house.hub.pulse(None)
+    house.hub.end_pulse(pulses[0])
+    house.hub.pulse(None)
 
 
 async def test_those_who_leave_leave_nothing(house: House) -> None:

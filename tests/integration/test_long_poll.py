@@ -69,6 +69,21 @@ async def test_one_that_stays_slow_costs_the_wait_where_the_view_is_known(
         assert (view["events"], view["seq"], view["more"]) == ([], 1, True)
 
 
+@pytest.mark.parametrize("wait_s", [0, 0.2])
+async def test_a_cursor_newer_than_the_kept_view_is_no_strange_one(tools: Any, wait_s: float) -> None:
+    course_id = await create(tools.requests)
+    async with asyncio.timeout(5):
+        while (kept := tools.statuses.kept(course_id)) is None:
+            await tools.statuses.get(course_id)
+            await asyncio.sleep(0.02)
+    await tools.requests.cancel(course_id)  # by another process; Redis says nothing
+    tools.hub.watched(course_id).status = kept.row
+    view = await poll(tools, course_id, 2, wait_s)
+    assert view["events"] == []
+    assert "reset" not in view
+    assert (view["seq"], view["status"]) == (2, "error")
+
+
 async def test_where_nothing_is_known_it_is_said_that_the_database_is_away(
     tools: Any, narrow_pool: Pool
 ) -> None:

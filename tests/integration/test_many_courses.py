@@ -92,6 +92,18 @@ async def test_a_subscription_has_a_cursor_that_can_be_moved(peer: Peer, http: h
     assert updates(messages) == log
 
 
+async def test_a_subscription_is_not_lost_to_a_bad_cursor(peer: Peer, http: httpx2.AsyncClient) -> None:
+    course_id = await start(http, hours=1)
+    await peer.send(type="subscribe", course_id=course_id)
+    assert (await peer.receive())["event"] == "subscribed"
+    await peer.send(type="subscribe", course_id=course_id, after=-1)
+    messages = [await peer.receive()]
+    while messages[-1]["event"] != "end":
+        messages.append(await peer.receive())
+    assert "error" in [m["event"] for m in messages]
+    assert updates(messages) == await log_until_over(http, course_id)
+
+
 @pytest.mark.parametrize(
     ("message", "course_id"),
     [

@@ -2,6 +2,9 @@
 -- model calls took (also for courses that were deleted since). Courses in the making have an index of their own.
 -- Sixteen rows, so that those who end courses at the same moment rarely wait for each other's commit.
 
+-- What ends between the count and the triggers, by a process of the version before, would be missed for good.
+LOCK TABLE courses IN SHARE ROW EXCLUSIVE MODE;
+
 CREATE TABLE totals (
     slot          integer PRIMARY KEY,
     complete      bigint NOT NULL DEFAULT 0,
