@@ -23,6 +23,8 @@ _PREFLIGHT: Headers = [
     (b"access-control-allow-headers", b"Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"),
     (b"access-control-max-age", b"600"),
 ]
+_PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""What proxies put on a request that they pass on for somebody else."""
 _STRANGE_NAME = ApiError(
     403,
     "host_not_allowed",
@@ -50,6 +52,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_from_here(request: HTTPConnection) -> bool:
+    """Return whether a request to a server on loopback was made on this machine, as its headers tell.
+
+    They tell where it was not: it asks for another name than a loopback one, or a proxy says that it only
+    passes it on. A proxy that says nothing and calls us ``127.0.0.1`` cannot be told from a neighbour.
+    """
+    names = [_name(host) for host in request.headers.getlist("host")]
+    passed_on = any(header in request.headers for header in _PASSED_ON)
+    return bool(names) and all(_is_local(name) for name in names) and not passed_on
 
 
 class Gate:
@@ -101,7 +114,7 @@ class Gate:
 
     def _is_name_of_ours(self, host: str) -> bool:
         name = _name(host)
-        return name in self._names or name.endswith(".localhost") or is_loopback(name)
+        return name in self._names or _is_local(name)
 
 
 class Gatekeeper:
@@ -143,6 +156,10 @@ def _name(authority: str) -> str:
     if name.startswith("["):
         return name[1:].partition("]")[0]
     return name.partition(":")[0].removesuffix(".")
+
+
+def _is_local(name: str) -> bool:
+    return name.endswith(".localhost") or is_loopback(name)
 
 
 def _is_unsafe(scope: Scope) -> bool:

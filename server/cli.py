@@ -219,12 +219,26 @@ def show_book(
 @library.command("search")
 def search_books(
     question: Annotated[str, typer.Argument(metavar="Q", help="What it is about.", show_default=False)],
+    subject: Annotated[str | None, typer.Option(help="Only books on this subject.")] = None,
+    level: Annotated[str | None, typer.Option(help="introductory, intermediate or advanced.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only books in this language: en, de, pt-BR …")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Only books under this licence, or one that begins so: CC BY.")
+    ] = None,
+    own: Annotated[
+        bool | None,
+        typer.Option("--own/--shipped", help="Only books of your own, or only the shipped ones."),
+    ] = None,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
     """Find the chapters about a question, best first."""
+    asked = {"subject": subject, "level": level, "language": language, "licence": licence}
+    filters = {name: text for name, text in asked.items() if text is not None}
+    if own is not None:
+        filters["own"] = str(own).lower()
     with Session.open(url, as_json=as_json) as session:
-        session.show("/books/search", Hits, hits_lines, q=question)
+        session.show("/books/search", Hits, hits_lines, q=question, **filters)
 
 
 @library.command("add")

@@ -77,7 +77,9 @@ def _facts(book: ListedBook) -> Iterable[Text]:
 
 
 def hits_lines(hits: Hits) -> Iterable[Text]:
-    """Yield the chapters that answer a search, best first."""
+    """Yield the chapters that answer a search, best first, or why there are none."""
+    if not hits.results:
+        yield line(hits.message or "The library has no chapter about this.")
     for hit in hits.results:
         chapter = f": {hit.chapter_number} {hit.chapter_title}"
         yield line(f"{hit.score:.2f}  ", (hit.book_title, "italic"), chapter)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,8 +25,11 @@ from pipeline.library.ingest.errors import BookError, FileTooLarge, NoSuchBook, 
 from pipeline.library.ingest.naming import Facts
 from server import access, books
 from server.context import Context, context
+from server.hub import Hub
 from server.responses import JSON, NOSNIFF, ApiError, invalid
 from server.uploads import Form, received
+
+logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
 """Uploads that one web process takes at the same time; then 429."""
@@ -60,13 +64,16 @@ class OwnBooksRoutes:
     async def add(self, request: Request) -> Response:
         """``POST /books``: a multipart form with a ``file``; as a stream where ``Accept`` asks for one."""
         tools = context(request)
-        _refuse_from_afar(tools)
+        _refuse_from_afar(request)
         if self._at_once >= MOST_AT_ONCE:
             message = f"{MOST_AT_ONCE} books are being added already; try again when some are done."
             raise ApiError(429, "too_many_uploads", message, headers={"Retry-After": "10"})
         async with AsyncExitStack() as held:
             held.enter_context(self._place())
-            form = await held.enter_async_context(received(request, max_bytes=tools.settings.max_book_bytes))
+            async with while_we_stay(tools.hub):
+                form = await held.enter_async_context(
+                    received(request, max_bytes=tools.settings.max_book_bytes)
+                )
             work = _Work(self._readers, tools, form, read_facts(form.fields), access.caller(request))
             if kind := _stream_wanted(request):
                 return _Stream(work, kind, held.pop_all())
@@ -84,25 +91,53 @@ class OwnBooksRoutes:
 async def remove_book(request: Request) -> Response:
     """``DELETE /books/{book_id}``: 204; a shipped book stays (409)."""
     tools = context(request)
-    _refuse_from_afar(tools)
+    _refuse_from_afar(request)
     book_id = request.path_params["book_id"]
     try:
         if "\x00" in book_id:
             raise NoSuchBook(f"There is no book {book_id[:80]!r}.")
-        await OwnBooks(tools.pool, tools.embedder).remove(book_id)
+        async with while_we_stay(tools.hub):
+            await OwnBooks(tools.pool, tools.embedder).remove(book_id)
     except BookError as error:
         raise _refusal(error, "book_id") from error
     return Response(status_code=204, headers=NOSNIFF)
 
 
-def _refuse_from_afar(tools: Context) -> None:
+def _refuse_from_afar(request: Request) -> None:
     """Let only this machine change the library until there are keys."""
-    if not access.is_loopback(tools.settings.host):
+    if not (access.is_loopback(context(request).settings.host) and access.is_from_here(request)):
         message = (
-            "Books are added and removed over HTTP only while the server listens on loopback; "
-            "beside its database, coursecast books add --direct works."
+            "Books are added and removed over HTTP only on the machine of the server, while it listens on "
+            "loopback; beside its database, coursecast books add --direct works."
         )
         raise ApiError(403, "changing_books_not_allowed", message)
+
+
+@asynccontextmanager
+async def while_we_stay(hub: Hub) -> AsyncIterator[None]:
+    """Break off what is done within when this process is told to leave: it would be held up for long.
+
+    Raises:
+        ApiError: 503, `restarting`.
+    """
+    loop = asyncio.get_running_loop()
+
+    async def leave(staying: asyncio.Timeout) -> None:
+        await hub.drained()
+        staying.reschedule(loop.time())
+
+    staying = asyncio.timeout(None)
+    try:
+        async with staying:
+            leaving = asyncio.create_task(leave(staying), name="break off when leaving")
+            try:
+                yield
+            finally:
+                await end([leaving])
+    except TimeoutError as error:
+        if not staying.expired():
+            raise  # somebody else's
+        raise _restarting() from error
 
 
 def read_facts(fields: Mapping[str, list[str]]) -> Facts:
@@ -143,10 +178,10 @@ class _Work:
     newest: tuple[Stage, int, int] | None = None
 
     async def run(self) -> Added:
-        """Add the book."""
+        """Add the book; what was done of it is kept where this process leaves."""
         upload = Upload(file=self.form.file, name=self.form.name)
         tools = self.tools
-        async with self.readers, summariser_for(tools.settings) as summariser:
+        async with while_we_stay(tools.hub), self.readers, summariser_for(tools.settings) as summariser:
             own = OwnBooks(tools.pool, tools.embedder, summariser)
             return await own.add(upload, self.facts, caller=self.caller, on_stage=self._tell)
 
@@ -179,6 +214,11 @@ def _refusal(error: BookError, name: str) -> ApiError:
 def _not_embedded(error: EmbedderUnavailable) -> ApiError:
     message = f"The book is read but not in the library yet: {error} Add it again to go on."
     return ApiError(503, error.code, message, headers={"Retry-After": "10"})
+
+
+def _restarting() -> ApiError:
+    message = "The server is restarting; send it again to go on."
+    return ApiError(503, "restarting", message, headers={"Retry-After": "2", "Connection": "close"})
 
 
 # --- as a stream -----------------------------------------------------------------------------------------
@@ -245,6 +285,11 @@ async def _last(work: _Work, task: asyncio.Task[Added]) -> tuple[str, dict[str, 
         return "error", _refusal(error, "file").body()
     except EmbedderUnavailable as error:
         return "error", _not_embedded(error).body()
+    except ApiError as error:
+        return "error", error.body()
     except database.UNAVAILABLE:
         message = "The database does not answer just now; add the book again to go on."
         return "error", ApiError(503, "database_unavailable", message).body()
+    except Exception:
+        logger.exception("adding a book failed")  # nobody above hears of it: the answer has begun
+        return "error", ApiError(500, "internal", "Something went wrong on our side.").body()

@@ -24,8 +24,22 @@ AROUND_BYTES = 64 * 1024
 MAX_FIELDS = 40
 MAX_FIELD_BYTES = 4_096
 MAX_NAME_CHARACTERS = 200
-SILENCE_TIMEOUT_S = 20.0
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How slowly a file may come, because there are few places for those who send one.
+
+    With the limit of its size this is a limit of its time: 100 MiB may take most of an hour.
+    """
+
+    silence_s: float = 20.0
+    """Nothing at all may come for so long."""
+    grace_s: float = 60.0
+    """For so long, less than `least_bytes_per_s` may come."""
+    least_bytes_per_s: float = 32 * 1024
+    """Of what has come, on average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +53,22 @@ class Form:
     fields: Mapping[str, list[str]]
 
 
+PACE = Pace()
+
+
 @asynccontextmanager
-async def received(request: Request, *, max_bytes: int) -> AsyncIterator[Form]:
+async def received(request: Request, *, max_bytes: int, pace: Pace = PACE) -> AsyncIterator[Form]:
     """Receive a form with one file, its field called ``file``; the file is gone afterwards.
 
     Args:
         request: its body is not read yet.
         max_bytes: how large the file may be.
+        pace: how slowly it may come.
 
     Raises:
         ApiError: 400 naming the field, or 413.
     """
-    form = await _parsed(request, max_bytes)
+    form = await _parsed(request, max_bytes, pace)
     try:
         files = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
         if not files:
@@ -72,7 +90,7 @@ def _descriptor(file: Any) -> int:
     return os.dup(file.fileno())  # a small file is in memory until its descriptor is asked for
 
 
-async def _parsed(request: Request, max_bytes: int) -> FormData:
+async def _parsed(request: Request, max_bytes: int, pace: Pace) -> FormData:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise invalid("file", "Send the book as the file of a multipart form (multipart/form-data).")
     declared = request.headers.get("content-length", "")
@@ -80,7 +98,7 @@ async def _parsed(request: Request, max_bytes: int) -> FormData:
         raise _too_large(max_bytes)
     parser = MultiPartParser(
         request.headers,
-        _counted(request, max_bytes),
+        _counted(request, max_bytes, pace),
         max_files=1,
         max_fields=MAX_FIELDS,
         max_part_size=MAX_FIELD_BYTES,
@@ -93,13 +111,18 @@ async def _parsed(request: Request, max_bytes: int) -> FormData:
         ) from error
 
 
-async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body, until there is too much of it or nothing comes for too long."""
+async def _counted(request: Request, max_bytes: int, pace: Pace) -> AsyncGenerator[bytes, None]:
+    """Yield the body, until there is too much of it or it comes too slowly."""
     size = 0
     stream = request.stream()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    silent = slow = 0.0
     try:
         while True:
-            async with asyncio.timeout(SILENCE_TIMEOUT_S):
+            silent = loop.time() + pace.silence_s
+            slow = began + max(pace.grace_s, size / pace.least_bytes_per_s)
+            async with asyncio.timeout_at(min(silent, slow)):
                 chunk = await anext(stream, None)
             if chunk is None:
                 return
@@ -108,10 +131,18 @@ async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
                 raise _too_large(max_bytes)
             yield chunk
     except TimeoutError as late:
-        message = f"Nothing of the file came for {SILENCE_TIMEOUT_S:g} seconds."
-        raise ApiError(400, "invalid_request", message, field="file", headers=_CLOSE) from late
+        raise _too_slow(pace, silent=silent <= slow) from late
     except ClientDisconnect as gone:
         raise invalid("file", "The file did not arrive whole.") from gone
+
+
+def _too_slow(pace: Pace, *, silent: bool) -> ApiError:
+    if silent:
+        message = f"Nothing of the file came for {pace.silence_s:g} seconds."
+    else:
+        least = pace.least_bytes_per_s / 1024
+        message = f"The file came too slowly: after {pace.grace_s:g} seconds, below {least:g} KiB a second."
+    return ApiError(400, "invalid_request", message, field="file", headers=_CLOSE)
 
 
 def _too_large(max_bytes: int) -> ApiError:

@@ -43,7 +43,9 @@ _FIELDS: Json = {
         "maxItems": 20,
     },
 }
-_REFUSED = error("Not from another site's page; and only while the server listens on loopback.")
+_REFUSED = error(
+    "Not from another site's page; and only on the server's own machine, while it listens on loopback."
+)
 
 
 def add_book() -> Json:

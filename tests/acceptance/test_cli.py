@@ -183,6 +183,30 @@ def test_the_books_can_be_listed_shown_and_searched(run: Run) -> None:
     assert hits[0]["chapter_title"] in found.splitlines()[0]
 
 
+def test_a_search_keeps_to_the_books_asked_for_and_says_why_it_finds_none(run: Run) -> None:
+    shelves = {book["book_id"]: book for book in json.loads(run("books", "list", "--json").stdout)["books"]}
+    asked = [
+        "--subject",
+        "finance",
+        "--level",
+        "introductory",
+        "--language",
+        "en",
+        "--licence",
+        "CC BY-NC-SA",
+    ]
+    answer = run("books", "search", "cash flow", *asked, "--shipped", "--json").stdout
+    books = [shelves[hit["book_id"]] for hit in json.loads(answer)["results"]]
+    assert books
+    for book in books:
+        assert "finance" in [subject.lower() for subject in book["subjects"]]
+        assert (book["level"], book["own"]) == ("introductory", False)
+        assert book["licence"].startswith("CC ")
+    assert "no chapter about this" in run("books", "search", "cash flow", "--licence", "none such").stdout
+    assert "looks like German" in run("books", "search", "Wie backt man ein Brot mit Sauerteig?").stdout
+    assert "level must be one of" in run("books", "search", "cash flow", "--level", "hard", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,15 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from pipeline.library import catalogue
+from server.responses import ApiError, on_api_error
+from server.uploads import Pace, received
 from tests.bad_book_files import bad_files
 from tests.book_files import (
     MAINT_PDF,
@@ -27,7 +36,7 @@ from tests.book_files import (
     small_epub,
 )
 from tests.conformity import answer_of, mistakes, mistakes_as
-from tests.processes import ROOT, run_web
+from tests.processes import ROOT, free_port, run_web
 from tests.running import RunningHouse
 
 BAD = bad_files()
@@ -305,6 +314,146 @@ def test_beyond_loopback_nobody_adds_or_removes_over_http(running_house: Running
         assert refused.status_code == 403
         assert conforming(refused, "post", "/books")["error"]["code"] == "changing_books_not_allowed"
         assert http.delete("/books/pro-git").status_code == 403
+
+
+SITE = "courses.example.org"
+
+
+def test_nobody_adds_or_removes_through_a_proxy(running_house: RunningHouse) -> None:
+    """With nginx on the same machine, HOST stays on loopback and the site's name is allowed."""
+    settings = running_house.settings.model_copy(update={"allowed_origins": (f"https://{SITE}",)})
+    passed_on = [
+        {"Host": SITE},
+        {"Host": "localhost", "X-Forwarded-For": "203.0.113.7"},
+        {"Host": "localhost", "Forwarded": "for=203.0.113.7"},
+    ]
+    with run_web(settings) as web, httpx2.Client(base_url=web.base_url) as http:
+        for headers in passed_on:
+            assert http.get("/books", headers=headers).status_code == 200
+            refused = http.post("/books", files={"file": ("a.epub", small_epub(3))}, headers=headers)
+            assert refused.status_code == 403, headers
+            assert conforming(refused, "post", "/books")["error"]["code"] == "changing_books_not_allowed"
+            assert http.delete("/books/none", headers=headers).status_code == 403, headers
+        assert http.delete("/books/none", headers={"Host": "localhost"}).status_code == 404
+
+
+# --- what is too slow, breaks, or is broken off -------------------------------------------------------------
+
+
+@pytest.fixture
+async def hasty_port() -> AsyncIterator[int]:
+    """A server that takes forms, with less patience than ours, and says how large the file was."""
+    pace = Pace(silence_s=5, grace_s=0.3, least_bytes_per_s=1_000)
+
+    async def take(request: Request) -> Response:
+        async with received(request, max_bytes=100_000, pace=pace) as form:
+            return Response(str(len(form.file.read())))
+
+    app = Starlette(routes=[Route("/", take, methods=["POST"])], exception_handlers={ApiError: on_api_error})
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)  # nothing tells when it listens
+    yield port
+    server.should_exit = True
+    await serving
+
+
+HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.md"\r\n\r\n'
+TAIL = b"\r\n--x--\r\n"
+
+
+def form_of(file_bytes: int, *headers: str) -> bytes:
+    """The beginning of a request whose file has so many bytes."""
+    lines = [
+        "POST /books HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: multipart/form-data; boundary=x",
+        f"Content-Length: {len(HEAD) + file_bytes + len(TAIL)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + HEAD
+
+
+@pytest.mark.parametrize(("bytes_at_once", "status"), [(1, 400), (200, 200)])
+async def test_a_file_has_to_come_at_a_least_rate(hasty_port: int, bytes_at_once: int, status: int) -> None:
+    """Whoever sends a byte now and then must not keep a place from others."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", hasty_port)
+    writer.write(form_of(20 * bytes_at_once).replace(b"/books", b"/", 1))
+    answered = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    for _ in range(20):  # one second, for more than the grace
+        writer.write(b"a" * bytes_at_once)
+        await asyncio.wait({answered}, timeout=0.05)
+        if answered.done():
+            break
+    else:
+        writer.write(TAIL)
+    assert int((await asyncio.wait_for(answered, 5)).split()[1]) == status
+    writer.close()
+
+
+async def test_a_fault_of_ours_is_the_last_event_of_a_stream(
+    http: httpx2.Client, conn: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    await conn.execute("ALTER TABLE ingest_vectors RENAME TO ingest_vectors_away")
+    try:
+        response = await asyncio.to_thread(add, http, "fault.epub", small_epub() + b"fault", NDJSON)
+    finally:
+        await conn.execute("ALTER TABLE ingest_vectors_away RENAME TO ingest_vectors")
+    last = json.loads(response.text.splitlines()[-1])
+    assert (last["event"], last["error"]["code"]) == ("error", "internal")
+    assert mistakes_as("Error", _without_name(last)) == []
+
+
+async def test_a_server_that_leaves_breaks_off_what_is_being_added(
+    running_house: RunningHouse, http: httpx2.Client, conn: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    await conn.execute("SELECT pg_advisory_lock($1)", catalogue._LOCK)  # nobody publishes
+    book = small_epub() + b"leaving"
+    timeout = httpx2.Timeout(20)
+    with run_web(running_house.settings) as web:
+        async with httpx2.AsyncClient(base_url=web.base_url, timeout=timeout) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+            writer.write(form_of(1_000_000) + bytes(1_000))
+            files = {"file": ("a.epub", book)}
+            accept = {"Accept": NDJSON}
+            async with client.stream("POST", "/books", files=files, headers=accept) as streamed:
+                lines = streamed.aiter_lines()
+                while json.loads(await anext(lines)).get("stage") != "publishing":
+                    pass
+                plain = asyncio.create_task(client.post("/books", files={"file": ("b.epub", book)}))
+                await _until_waiting(conn, 2)
+                began = time.monotonic()
+                web.send(signal.SIGTERM)
+                last = json.loads([line async for line in lines][-1])
+            head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+            refused = await plain
+            writer.close()
+        await asyncio.to_thread(web.popen.wait, 10)
+        assert time.monotonic() - began < 4  # uvicorn's own patience is 8 s
+    assert (last["event"], last["error"]["code"]) == ("error", "restarting")
+    assert refused.status_code == 503
+    assert conforming(refused, "post", "/books")["error"]["code"] == "restarting"
+    assert int(refused.headers["retry-after"]) > 0
+    assert head.startswith("HTTP/1.1 503")
+    assert "\r\nretry-after: " in head.lower()
+    await conn.execute("SELECT pg_advisory_unlock($1)", catalogue._LOCK)
+    again = add(http, "a.epub", book, NDJSON).text.splitlines()
+    assert json.loads(again[-1])["created"] is True
+    assert "reading" not in {json.loads(line).get("stage") for line in again}  # it went on from there
+
+
+async def _until_waiting(conn: asyncpg.Connection[asyncpg.Record], count: int) -> None:
+    """Return once so many wait for the library's lock in this database."""
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    deadline = time.monotonic() + 10
+    while await conn.fetchval(query) < count:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)  # nothing tells when somebody else waits
 
 
 # --- the command line ---------------------------------------------------------------------------------------
