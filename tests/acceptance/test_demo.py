@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import httpx2
@@ -33,7 +34,7 @@ def test_the_demonstration_shows_drafts_without_a_key(tmp_path: Path, free_port:
             assert time.monotonic() < deadline
             time.sleep(0.1)  # nothing tells when another process listens
         accepted = httpx2.post(f"{address}/courses", json={"query": "Learn DCF valuation"}, timeout=10).json()
-        titles: list[str] = []
+        titles: list[str] = []  # of all parts, as far as they are written
         with httpx2.stream("GET", address + accepted["events_url"], timeout=60) as stream:
             event = ""
             for line in stream.iter_lines():
@@ -41,10 +42,13 @@ def test_the_demonstration_shows_drafts_without_a_key(tmp_path: Path, free_port:
                     event = line.removeprefix("event: ")
                 elif event == "draft" and line.startswith("data: "):
                     value = json.loads(line.removeprefix("data: "))["value"]
-                    titles += [part["title"] for part in value.get("parts", ())][:1]
-                    if len(set(titles)) >= 3:
+                    titles.append(
+                        "\n".join(part["title"] for part in value.get("parts", ()) if "title" in part)
+                    )
+                    if len(set(titles)) >= 4:
                         break
-        assert len(set(titles)) >= 3, "the first title is seen to grow"
+        assert len(set(titles)) >= 4, "the titles are seen to grow"
+        assert all(later.startswith(earlier) for earlier, later in pairwise(titles))
     finally:
         os.killpg(demo.pid, signal.SIGINT)
         assert demo.wait(30) == 0
