@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.authors.words import Rarity, stems
+from pipeline.authors.words import BOOK_WORDS, Rarity, stem, stems
 from pipeline.outline import Book, Chapter
 
 FOUND = 0.65  # what the search found
@@ -29,6 +29,9 @@ LEADING_ON_TOPIC = 0.4  # of the best chapter's answer; below it a chapter of th
 OTHER_ON_TOPIC = 0.48  # the same for any other book, which also has to have the words of the query
 BOOK_SAYS = 0.75  # what the words of the whole book count for one of its chapters
 OTHER_NAMES = 0.8  # of what the best chapter has of them
+CALLED = 0.6  # of the query's words in a book's title: then it is called after what is asked
+CALLED_FOUND = 0.6  # of the best chapter's score: what the search has to say for a chapter of such a book
+_GENERIC = frozenset(stem(word) for word in BOOK_WORDS)
 
 _SHORT_FOR = re.compile(r"((?:[A-Za-z][\w’'-]* ){1,5})\(([A-Z][A-Za-z]{1,5})\)")
 
@@ -74,12 +77,14 @@ def covered(asked: Iterable[frozenset[str]], text: frozenset[str], rarity: Rarit
 @dataclass(frozen=True, slots=True)
 class Answers:
     """How well each chapter answers, 0 to 1 (0: not about the query), what the best of them
-    speak of, and the book that has most to say.
+    speak of, the book that has most to say, and the books that are called after what is asked.
     """
 
     of_chapter: tuple[float, ...]
     core: frozenset[str]
     leading: Book
+    called: frozenset[str]
+    """Ids of books."""
 
 
 def answer(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: Rarity) -> Answers:
@@ -104,14 +109,33 @@ def answer(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: 
         answers[i] *= 1.0 if set(leading.subjects) & set(chapter.book.subjects) else OTHER_SUBJECT
     best = max(answers)
     names = [_share_named(chapter, asked) for chapter in reading]
+    called = _called(reading, asked, top_score)
     kept = (
         answer
         if answer >= best * (LEADING_ON_TOPIC if chapter.book.book_id == leading.book_id else OTHER_ON_TOPIC)
-        and (chapter.book.book_id == leading.book_id or named >= OTHER_NAMES * max(names) > 0)
+        and (
+            chapter.book.book_id == leading.book_id
+            or named >= OTHER_NAMES * max(names) > 0
+            or (chapter.book.book_id in called and chapter.score >= CALLED_FOUND * top_score)
+        )
         else 0.0
         for chapter, answer, named in zip(reading, answers, names, strict=True)
     )
-    return Answers(tuple(kept), core, leading)
+    return Answers(tuple(kept), core, leading, called)
+
+
+def _called(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], top_score: float) -> frozenset[str]:
+    """Return the books whose title has most of the query, or says only what the best chapter's title says:
+    *Entrepreneurship*, beside a chapter on entrepreneurship in a book about business.
+    """
+    best = [stems(chapter.title) for chapter in reading if chapter.score == top_score]
+    called = set()
+    for chapter in reading:
+        title = stems(chapter.book.title) - _GENERIC
+        share = max(len(way & title) / max(1, len(way)) for way in asked)
+        if share >= CALLED or (title and any(title <= own for own in best)):
+            called.add(chapter.book.book_id)
+    return frozenset(called)
 
 
 def _kinship(

@@ -17,7 +17,7 @@ from pipeline.authors.answers import covered, rarity_in, ways_of_asking
 from pipeline.authors.relevance import Unit, relevant_units
 from pipeline.authors.wishes import Wishes
 from pipeline.authors.words import Rarity, stems
-from pipeline.outline import Book, Chapter, Depth
+from pipeline.outline import Chapter, Depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,6 @@ LENGTH_COUNTS = 0.12  # what a unit as long as all the reading aimed at loses: t
 ENOUGH = 0.2  # of the reading aimed at: what is left to fill is not filled with whatever is short enough
 WORTH_ADDING = 0.65  # of the best unit
 NEW_BOOK = 0.12  # what opening another book costs a unit: one where one is enough
-LIKE_BOOK = 0.2  # the same where a book on the same subjects at the same level is open already
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +122,14 @@ def _take(units: Sequence[Unit], wishes: Wishes, rarity: Rarity, budget: int, at
         indexes.add((*unit.place[:2], unit.index))
         if unit.chapter.book.book_id not in opened:
             opened.add(unit.chapter.book.book_id)
-            _open(unit.chapter.book, units, opened, changes)
+            for j, other in enumerate(units):  # the rest of the book costs nothing more
+                if other.chapter.book.book_id == unit.chapter.book.book_id:
+                    changes[j] = changes.get(j, 0.0) + NEW_BOOK
         for j, change in changes.items():
             if j in worth:
                 worth[j] += change
                 heapq.heappush(queue, (-worth[j], j))
     return taken
-
-
-def _open(book: Book, units: Sequence[Unit], opened: set[str], changes: dict[int, float]) -> None:
-    """Add what opening `book` changes: the rest of it costs nothing more, books like it are needed less."""
-    for j, other in enumerate(units):
-        if other.chapter.book.book_id == book.book_id:
-            changes[j] = changes.get(j, 0.0) + NEW_BOOK
-        elif other.chapter.book.book_id not in opened and _alike(other.chapter.book, book):
-            changes[j] = changes.get(j, 0.0) + NEW_BOOK - LIKE_BOOK
-
-
-def _alike(one: Book, other: Book) -> bool:
-    return one.level == other.level and len(set(one.subjects) & set(other.subjects)) > 1
 
 
 def _changes(

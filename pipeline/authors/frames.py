@@ -34,6 +34,21 @@ class Kind(StrEnum):
     MATTER = "matter"
 
 
+MEASURABLE = vocabulary(
+    """
+    analyze answer apply argue arrange assess build calculate check choose cite classify compare compute
+    construct contrast convert correct create critique debug decide defend define demonstrate derive
+    describe design determine diagnose differentiate discuss dispute distinguish draft draw estimate
+    evaluate explain express find forecast formulate give graph identify illustrate implement interpret
+    judge justify list locate measure model name organize outline perform plan plot predict prepare
+    prove quantify quote recall recite recognize reconstruct record restate retell revise rewrite show
+    sketch solve sort state summarize tell test trace translate use verify weigh work write
+    """
+)
+"""Verbs whose doing can be seen (after Bloom's taxonomy, Anderson and Krathwohl 2001); *understand*, *know*
+and *learn* are not among them.
+"""
+
 CODE_SUBJECTS = frozenset(["programming", "python", "rust", "javascript", "r"])
 COUNTED_SUBJECTS = vocabulary(
     """
@@ -81,7 +96,7 @@ HEADING: dict[Depth, dict[Kind, tuple[str, ...]]] = {
             "Use {0} in a short program",
             "Predict what a few lines with {0} do, then run them",
             "Explain {0} with code of your own",
-            "Rewrite a small program so that it uses {0}",
+            "Show {0} in a few lines of code",
         ),
         Kind.TOOL: (
             "Demonstrate {0} on files of your own",
@@ -199,6 +214,11 @@ TASK = {
     Depth.TECHNICAL: ("{0} in a realistic case",),
     Depth.EXPERT: ("Evaluate different ways to {0}",),
 }
+TASK_TOLD = {Depth.BALANCED: ("Demonstrate on an example how to {0}", "Explain how to {0}")}
+"""For what is done in the heading, but not by who learns it so soon: *develop a strategic plan*."""
+TASK_OF_OTHERS = {Depth.BALANCED: ("Explain how to {0}", "Describe how to {0}")}
+"""For what societies and states do: *control the bureaucracy*."""
+OTHERS_DO = frozenset([Kind.HISTORY, Kind.SOCIETY, Kind.THOUGHT])
 CLAUSE = {
     Depth.OVERVIEW: ("Describe {0}", "Summarize {0}"),
     Depth.BALANCED: ("Explain {0}", "Explain to somebody new to it {0}", "Illustrate with an example {0}"),
@@ -215,9 +235,9 @@ PAIR = {
 SPARE = {
     Depth.OVERVIEW: ("Illustrate {0} with an example", "Name three things to remember about {0}"),
     Depth.BALANCED: (
-        "Recall the main points about {0} unaided",
-        "Name three things to remember about {0}, with reasons",
+        "Choose what matters most about {0} and give the reason",
         "Test yourself on {0} with two questions of your own",
+        "Illustrate {0} with an example that is not in the text",
     ),
     Depth.TECHNICAL: ("Solve a problem of your own that involves {0}",),
     Depth.EXPERT: ("Design an example that puts {0} to the test",),

@@ -17,10 +17,14 @@ from pipeline.authors.frames import (
     CLAUSE,
     CODE_SUBJECTS,
     COUNTED_SUBJECTS,
+    MEASURABLE,
+    OTHERS_DO,
     PAIR,
     SPARE,
     SUBJECT_KINDS,
     TASK,
+    TASK_OF_OTHERS,
+    TASK_TOLD,
     TERMS,
     Frames,
     Kind,
@@ -34,6 +38,8 @@ from pipeline.outline import Depth
 
 MAX_OBJECTIVE = 220
 MOST_TERMS = 3
+LEAST = 2
+"""Objectives of a section: what fits any reading comes in only below that."""
 
 _QUANTITY = re.compile(
     r"""\b(?:ratios?|(?:net\ )?present\ value|future\ value|expected\ value|rates?\ of\ return
@@ -85,17 +91,21 @@ def objectives(plan: Plan, section: PlannedSection, subject: str, frames: Frames
     wanted = 2 if section.minutes <= 15 else 4 if section.minutes >= 45 or len(section.items) >= 4 else 3
     units = [item.unit for item in section.items]
     phrases = [plan.casing.phrase(unit.heading) for unit in units]
-    if all(item.again for item in section.items):
-        made = _again(phrases, frames)
-    else:
-        made = _Writer(plan, units, phrases, subject, frames).write()
     kept: dict[str, str] = {}
-    for text in made:
+    if all(item.again for item in section.items):
+        _keep(kept, _again(phrases, frames), wanted)
+    else:
+        writer = _Writer(plan, units, phrases, subject, frames)
+        _keep(kept, writer.telling(), wanted)
+        _keep(kept, writer.spare(), LEAST)
+    return tuple(kept.values())
+
+
+def _keep(kept: dict[str, str], made: Iterator[str], wanted: int) -> None:
+    """Add statements, each once, until there are `wanted`; no more are made than that."""
+    while len(kept) < wanted and (text := next(made, None)) is not None:
         statement = shorten(text[:1].upper() + text[1:], MAX_OBJECTIVE)
         kept.setdefault(statement.casefold(), statement)
-        if len(kept) == wanted:
-            break
-    return tuple(kept.values())
 
 
 class _Writer:
@@ -111,7 +121,7 @@ class _Writer:
         self._subject = subject
         self._frames = frames
 
-    def write(self) -> Iterator[str]:
+    def telling(self) -> Iterator[str]:
         """Yield objectives, most telling first: best headings, concepts, what connects them, the rest."""
         ranked = sorted(range(len(self._units)), key=lambda i: (-self._units[i].relevance, i))
         lead = sorted(ranked[:2])
@@ -129,6 +139,11 @@ class _Writer:
             yield _filled(self._frames.pick(PAIR[self._depth]), nouns[0], nouns[1])
         for i in ranked[2:]:
             yield self._of_heading(i)
+
+    def spare(self) -> Iterator[str]:
+        """Yield what can be asked about any reading."""
+        best = max(range(len(self._units)), key=lambda i: (self._units[i].relevance, -i))
+        first = self._phrases[best]
         yield self._spare(first)
         plural = is_plural(first.noun) and not first.asks
         bears = "bear" if plural else "bears"
@@ -140,13 +155,19 @@ class _Writer:
         if is_order(unit.heading) and depth is not Depth.OVERVIEW:
             return self._plan.casing.inside(clean(unit.heading))
         if phrase.task:
-            return self._frames.pick(TASK[depth]).format(phrase.task)
+            return self._of_task(phrase, unit)
         if phrase.asks:
             return self._frames.pick(CLAUSE[depth]).format(phrase.noun)
         kind = kind_of(phrase.noun, unit)
         if kind is Kind.CONTRAST and (match := _CONTRAST.match(phrase.noun)):
             return f"Compare {match[1]} with {match[2]}"
         return _filled(self._frames.of_heading(depth, kind), phrase.noun)
+
+    def _of_task(self, phrase: Phrase, unit: Unit) -> str:
+        told = TASK if phrase.task.split()[0] in MEASURABLE else TASK_TOLD
+        if kind_of(phrase.noun, unit) in OTHERS_DO:
+            told = TASK_OF_OTHERS
+        return self._frames.pick(told.get(self._depth, TASK[self._depth])).format(phrase.task)
 
     def _of_terms(self, terms: Sequence[str], about: Phrase) -> str:
         names = [quoted(as_written(term, self._plan.casing)) for term in terms[:MOST_TERMS]]
@@ -169,7 +190,7 @@ class _Writer:
 
     def _spare(self, phrase: Phrase) -> str:
         if phrase.task:
-            return f"Explain how to {phrase.task}"
+            return f"Describe a case in which it matters to {phrase.task}"
         return self._frames.pick(SPARE[self._depth]).format(phrase.noun)
 
 

@@ -59,7 +59,10 @@ _NAMES = vocabulary(
 )
 _QUESTION_WORD = r"(?:What|Why|How|When|Where|Who)"
 
-_STATES = re.compile(r"\w (?:Can|Causes|Reveals?|Live|Drives|Makes|Affects|Leads) (?!of\b)\w")
+_SPACED = re.compile(r" (?=[,;:.?!)])")
+_UNITED = ("United Kingdom", "United Nations", "United States")
+"""Names of ordinary words."""
+_STATES = re.compile(r"\w (?:Can|Causes|Reveals?|Live|Drives|Goes|Makes|Affects|Leads) (?!of\b)\w")
 _IS_STATED = re.compile(r"^[^,]*\w (?:Is|Are|is|are) \w")
 """Headings that are sentences: *Reference Cycles Can Leak Memory*, *Objects Are Mutable*."""
 
@@ -138,7 +141,7 @@ class Casing:
                 if rest and all(word[0].isupper() for word in (first, *rest)):
                     terms.add(first)
         self._lower = lower
-        self._long_names = sorted(_long_names(reading))
+        self._long_names = sorted({*_long_names(reading), *_UNITED})
         # Some books write all their terms with capitals, so that a term shows a name less surely.
         terms -= {word.capitalize() for word in _ORDINARY_WORDS}
         self._names = ((upper | terms) - {word.capitalize() for word in lower}) | _NAMES
@@ -149,7 +152,8 @@ class Casing:
         for name in self._long_names:
             if name in text:
                 before, _, after = text.partition(name)
-                return f"{self.inside(before)} {name} {self.inside(after)}".strip().replace("  ", " ")
+                text = " ".join(f"{self.inside(before)} {name} {self.inside(after)}".split())
+                return _SPACED.sub("", text)
         return " ".join(self._lowered(token) for token in text.split(" "))
 
     def _lowered(self, token: str) -> str:
@@ -208,6 +212,7 @@ class Casing:
             base
             and rest
             and not _IDIOMS.match(noun)
+            and not rest.startswith("to ")  # *writing to speak* is no order
             and (first not in _NOT_TASKS or rest.split(" ")[0] in {"a", "an", "the"})
         ):
             return Phrase(noun=noun, task=_bases(base, rest))

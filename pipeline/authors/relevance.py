@@ -20,7 +20,7 @@ from pipeline.authors.words import BOOK_WORDS, Rarity, stem, stems
 from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minutes
 
 FOCUS_COUNTS = 0.7  # how much less a section is carried by a chapter whose title is about something else
-ON_TOPIC = 0.4  # of the best unit's relevance; below it a unit of the leading book is filler
+ON_TOPIC = 0.4  # of the best relevance; below it the leading book, or one called after the query, is filler
 OTHER_ON_TOPIC = 0.6  # the same for other books: one where one is enough
 NEAR = 0.45  # of the best likeness: a section that names nothing asked for has to be this near by itself
 ASIDE = 0.25
@@ -131,10 +131,11 @@ def relevant_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -
     units.sort(key=lambda unit: (-unit.relevance, unit.place[0], unit.chapter.number, unit.index))
     best = units[0].relevance
     leading = answers.leading.book_id
+    close = answers.called | {leading}
     about = tuple(
         unit
         for unit in units
-        if unit.relevance >= best * (ON_TOPIC if unit.chapter.book.book_id == leading else OTHER_ON_TOPIC)
+        if unit.relevance >= best * (ON_TOPIC if unit.chapter.book.book_id in close else OTHER_ON_TOPIC)
         and unit.answers
         and not unit.aside
     )

@@ -19,9 +19,10 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.authors.frames import MEASURABLE
 from pipeline.authors.quality import Place, all_sections, all_sources, place_of
 from pipeline.authors.titles import clean
-from pipeline.authors.words import BOOK_WORDS, stem, stems, topic_stems, vocabulary
+from pipeline.authors.words import BOOK_WORDS, stem, stems, topic_stems
 from pipeline.library.wording import subject
 from pipeline.outline import Chapter, Source, WrittenPart
 
@@ -41,20 +42,6 @@ _COUNTS = re.compile(
 _GENERIC = frozenset(stem(word) for word in BOOK_WORDS) | stems(
     "introduction overview basics practice review"
 )
-MEASURABLE = vocabulary(
-    """
-    analyze answer apply argue arrange assess build calculate check choose cite classify compare compute
-    construct contrast convert correct create critique debug decide defend define demonstrate derive
-    describe design determine diagnose differentiate discuss dispute distinguish draft draw estimate
-    evaluate explain express find forecast formulate give graph identify illustrate implement interpret
-    judge justify list locate measure model name organize outline perform plan plot predict prepare
-    prove quantify quote recall recite recognize reconstruct record restate retell revise rewrite show
-    sketch solve sort state summarize tell test trace translate use verify weigh work write
-    """
-)
-"""Verbs whose doing can be seen (after Bloom's taxonomy, Anderson and Krathwohl 2001); *understand*, *know*
-and *learn* are not among them.
-"""
 
 
 # --- headings against a table of contents ------------------------------------------------------------------

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,7 +16,9 @@ import pytest
 from pipeline import database
 from pipeline.database import Pool
 from pipeline.errors import EmbedderUnavailable
+from pipeline.library.catalogue import ensure_index
 from pipeline.library.embed import StaticEmbedder
+from pipeline.library.ingest import adding
 from pipeline.library.ingest.adding import BATCH, Added, OwnBooks, Stage, Upload
 from pipeline.library.ingest.naming import Facts
 from pipeline.settings import Settings
@@ -108,6 +111,23 @@ async def add(pool: Pool, embedder: Embedder, stages: list[Stage] | None = None)
             caller="local",
             on_stage=lambda stage, _done, _total: (stages if stages is not None else []).append(stage),
         )
+
+
+async def test_a_book_that_makes_the_library_large_brings_the_index_outside_a_transaction(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    async def ensure(conn: Any, model: str) -> bool:
+        made = await ensure_index(conn, model, from_chapters=CHAPTERS)  # large is what this book brings
+        seen.append((conn.is_in_transaction(), made))
+        return made
+
+    monkeypatch.setattr(adding, "ensure_index", ensure)
+    assert (await add(pool, Embedder())).created
+    assert seen == [(False, True)]
+    assert not (await add(pool, Embedder())).created
+    assert len(seen) == 1
 
 
 async def test_an_embedder_that_goes_away_costs_one_batch(pool: Pool) -> None:

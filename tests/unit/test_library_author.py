@@ -13,18 +13,20 @@ from pathlib import Path
 import pytest
 
 from pipeline.authors import Review
+from pipeline.authors.frames import MEASURABLE
 from pipeline.authors.library import LibraryAuthor, write_outline
 from pipeline.authors.quality import all_sections, all_sources, place_of
 from pipeline.authors.words import stems
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import Depth, Pace, Part, WrittenPart
-from tests.bench.plan_metrics import MEASURABLE
 from tests.unit.readings import (
     DCF,
     DCF_READING,
     RUST_READING,
     STATISTICS_READING,
     assignment,
+    best_first,
+    chapters,
     chapters_cited,
     course,
     keeps_the_rules,
@@ -64,6 +66,19 @@ async def test_a_word_shared_with_another_subject_leads_nobody_astray() -> None:
     assert {book for book, _ in chapters_cited(rust)} == {"rust-programming-language"}
     tests = await course(assignment("statistics for A/B tests", 3, STATISTICS_READING))
     assert {book for book, _ in chapters_cited(tests)} == {"introductory-statistics-2e"}
+
+
+async def test_a_book_called_after_the_query_joins_in_and_one_that_only_shares_words_does_not() -> None:
+    query = "python for data analysis"
+    reading = best_first(
+        [
+            *chapters("introduction-python-programming", {15: 1.0, 1: 0.98, 2: 0.97, 10: 0.96}, query),
+            *chapters("python-data-science-handbook", {2: 0.99, 3: 0.98, 1: 0.97}, query),
+            *chapters("workplace-software-skills", {11: 0.98}, query),
+        ]
+    )
+    books = {book for book, _ in chapters_cited(await course(assignment(query, 2, reading)))}
+    assert books == {"introduction-python-programming", "python-data-science-handbook"}
 
 
 async def test_every_book_is_read_in_its_own_order() -> None:

@@ -71,3 +71,50 @@ async def test_a_summary_tells_of_its_section_what_the_chapters_summary_lists() 
 )
 def test_headings_fit_into_sentences(heading: str, noun: str) -> None:
     assert Casing(()).phrase(heading).noun == noun
+
+
+@pytest.mark.parametrize(
+    ("book_id", "number", "heading", "asked"),
+    [
+        ("calculus-volume-1", 3, "Defining the Derivative", "Define the derivative"),
+        (
+            "principles-economics-3e",
+            22,
+            "Tracking Inflation",
+            "Demonstrate on an example how to track inflation",
+        ),
+        ("us-history", 18, "Inventors of the Age", "Explain what changed with inventors of the age"),
+    ],
+    ids=["to be done", "to be shown", "no task"],
+)
+async def test_an_order_is_given_only_where_a_learner_can_follow_it(
+    book_id: str, number: int, heading: str, asked: str
+) -> None:
+    reading = best_first(chapters(book_id, {number: 0.9}, heading))
+    review = await course(assignment(heading, 2, reading))
+    objectives = [o for s in all_sections(review.parts) for o in s.learning_objectives]
+    assert any(objective.startswith(asked) for objective in objectives), objectives
+
+
+def test_writing_to_speak_is_no_order() -> None:
+    assert Casing(()).phrase("Writing to Speak").task == ""
+    assert Casing(()).phrase("Writing a Report").task == "write a report"
+
+
+async def test_what_fits_any_reading_is_asked_only_where_nothing_else_is() -> None:
+    general = [frame.partition("{0}")[0] for frame in frames.SPARE[Depth.BALANCED]]
+    for query, reading in ((ROME, ROME_READING), (DCF, DCF_READING)):
+        for section in all_sections((await course(assignment(query, 6.5, reading))).parts):
+            spare = [o for o in section.learning_objectives if o.startswith(tuple(general))]
+            assert not spare or len(section.learning_objectives) == 2
+
+
+@pytest.mark.parametrize(
+    ("heading", "inside"),
+    [
+        ("The United States Goes Back to War", "the United States goes back to war"),
+        ("Asia, the United States, and Europe", "Asia, the United States, and Europe"),
+    ],
+)
+def test_a_name_of_ordinary_words_keeps_its_capitals_and_its_comma(heading: str, inside: str) -> None:
+    assert Casing(()).inside(heading) == inside
