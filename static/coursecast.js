@@ -8,16 +8,16 @@ export { watchCourse } from "./watch.js";
 
 /** Ask for a course. Tries three times while the server is away; the idempotency key makes that one course. */
 export async function createCourse(request, { baseUrl = "", idempotencyKey } = {}) {
-  idempotencyKey ??= crypto.getRandomValues(new Uint32Array(4)).join("-");
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await call(baseUrl, "/courses", { method: "POST", headers, body: JSON.stringify(request) });
-    } catch (error) {
-      if (attempt === 3 || ![0, 502, 503, 504].includes(error.status)) throw error;
-      await new Promise((done) => setTimeout(done, error.retryAfterMs ?? backoff(attempt)));
-    }
-  }
+	idempotencyKey ??= crypto.getRandomValues(new Uint32Array(4)).join("-");
+	const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+	for (let attempt = 1; ; attempt += 1) {
+		try {
+			return await call(baseUrl, "/courses", { method: "POST", headers, body: JSON.stringify(request) });
+		} catch (error) {
+			if (attempt === 3 || ![0, 502, 503, 504].includes(error.status)) throw error;
+			await new Promise((done) => setTimeout(done, error.retryAfterMs ?? backoff(attempt)));
+		}
+	}
 }
 
 const request = (method, where) => (id, { baseUrl = "" } = {}) => call(baseUrl, where(id), { method });

@@ -18,9 +18,12 @@ export function h(kind, { text, ...attributes } = {}, ...children) {
 /** Texts in one line, each with a direction of its own. */
 export const line = (...texts) => texts.filter(Boolean).flatMap((text, i) => [i ? " · " : "", h("bdi", { text })]);
 
+/** Whether an address can be opened; that of an own book may be a file's name. */
+export const isLink = (href) => /^https?:\/\//i.test(href);
+
 /** A link in a new tab; plain text where the address is not http(s). */
 export const outside = (href, text) =>
-	/^https?:\/\//i.test(href) ? h("a", { href, text, target: "_blank", rel: "noopener" }) : h("span", { text });
+	isLink(href) ? h("a", { href, text, target: "_blank", rel: "noopener" }) : h("span", { text });
 
 /** Make a list show `items`, one element per `item[key]`; `fill(element, item)` runs where an item changed. */
 export function keyed(list, items, key, fill) {
@@ -61,6 +64,28 @@ export function reveal(elements, animated) {
 	}
 }
 
+let waiting, asked;
+const gliding = new Map(); // block → how far it is (`at`) from its place, and since when it comes from where
+
+/** Run `draw` in the next frame. A frame draws or glides: one that did both would make what glides jump. */
+export function inFrame(draw) {
+	waiting = draw;
+	asked ??= requestAnimationFrame((now) => {
+		const turn = waiting ?? (() => gliding.forEach((way, block) => place(block, way, now)));
+		asked = waiting = undefined;
+		turn();
+		if (gliding.size) inFrame(waiting);
+	});
+}
+
+function place(block, { from, since }, now) {
+	const left = Math.max(0, 1 - (now - since) / 250);
+	const at = from * left * left;
+	block.style.translate = at ? `0 ${at}px` : "";
+	if (at) gliding.set(block, { from, since, at });
+	else gliding.delete(block);
+}
+
 /** Run `draw`; the part that is read stays in place, what was pushed aside glides there. */
 export function glide(draw) {
 	const top = (block) => block.getBoundingClientRect().top;
@@ -68,7 +93,7 @@ export function glide(draw) {
 	const read = scrollY && [...before.keys()].findLast((block) => block.matches(".part") && before.get(block) < innerHeight / 3);
 	draw();
 	// How far the window has to scroll along; a browser that anchors scrolling does it right after this, unless
-	// something around the anchor is animated: only what follows glides.
+	// something around the anchor is moved: only what follows glides.
 	const drift = read ? top(read) - before.get(read) : 0;
 	const moved = new Map();
 	for (const [block, was] of before) {
@@ -76,8 +101,9 @@ export function glide(draw) {
 	}
 	if (!CSS.supports("overflow-anchor: auto")) scrollBy({ top: drift, behavior: "instant" });
 	if (still()) return;
+	const since = performance.now();
 	for (const [block, distance] of moved) {
 		const own = distance - (moved.get(block.parentElement.closest(".block")) ?? 0);
-		if (Math.abs(own) >= 1) block.animate({ translate: [`0 ${own}px`, "0 0"] }, { duration: 250, easing: "ease-out", composite: "add" });
+		if (Math.abs(own) >= 1) place(block, { from: own + (gliding.get(block)?.at ?? 0), since }, since);
 	}
 }

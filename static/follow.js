@@ -2,7 +2,7 @@
 
 import { cancelCourse, fetchBook, retryCourse, watchCourse } from "./coursecast.js";
 import { emptyCourse, fold, foldDraft } from "./course.js";
-import { $, setText } from "./dom.js";
+import { $, inFrame, setText } from "./dom.js";
 import { copyFrom, deleteIfSure, say, whileBusy } from "./buttons.js";
 import { drawClock, drawCourse } from "./view.js";
 import { connectionText, failureText, nowText } from "./words.js";
@@ -15,8 +15,8 @@ export function follow(id, known, onDeleted) {
 
 	function change(next) {
 		course = next;
-			// Once a frame; in a tab nobody looks at there are none.
-		timer ??= setTimeout(() => (document.hidden ? draw() : requestAnimationFrame(draw)), 16);
+		// Once a frame; in a tab nobody looks at there are none.
+		timer ??= setTimeout(() => (document.hidden ? draw() : inFrame(draw)), 16);
 	}
 
 	function draw() {

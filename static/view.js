@@ -1,7 +1,7 @@
 /** Draws a course, again and again. */
 
 import { PHASES } from "./course.js";
-import { $, glide, h, keyed, keyedLines, line, outside, reveal, setText } from "./dom.js";
+import { $, glide, h, isLink, keyed, keyedLines, line, outside, reveal, setText } from "./dom.js";
 import { failureText, minutesText, nowText, percentText, qualityTexts, reached, tickText, timeText } from "./words.js";
 
 /** `urls`: book id → its address; `live`: somebody sees it grow → whether there is more to draw. */
@@ -84,7 +84,7 @@ function drawParts({ parts, drafts, status }) {
 	const writing = status === "processing";
 	$("plan").classList.toggle("lines", writing && !parts.length);
 	keyedLines($("plan"), typed(drafts.parts).slice(-6));
-	let room = 4; // for newly written parts: a long course is drawn in several turns
+	let room = 1; // newly written parts in one turn: several take longer than a frame
 	const entries = parts.map(({ sections, ...part }, i) => {
 		const shown = sections && ($("parts").children[i]?.drawn.sections || room-- > 0) ? sections : null;
 		return { ...part, sections: shown, drafts: typed(drafts[`sections:${part.part_index}`]), waiting: !shown && (writing || sections !== null) };
@@ -138,6 +138,7 @@ function fillSection(element, section) {
 		h("ul.sources", { "aria-label": "Sources" }, ...section.sources.map((source) => h("li", {},
 			outside(source.url, source.book_title),
 			h("span.where", {},
-				...line(`ch. ${source.chapter_number} ${source.chapter_title}`, source.section_title, minutesText(source.minutes))),
+				...line(`ch. ${source.chapter_number} ${source.chapter_title}`, source.section_title,
+					!isLink(source.url) && source.url, minutesText(source.minutes))),
 			h("span.why", { text: source.why })))));
 }

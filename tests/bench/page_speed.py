@@ -66,7 +66,8 @@ async def measure(settings: Settings) -> list[Table]:
         "The page while a course streams in",
         f"A course of {HOURS} hours in Debian's Chromium, from the opening of the page to the last event. "
         "*Main thread* is script, style, layout and paint; each figure is divided by the events that came, "
-        fXX runs: the costs of the slowest, the longest task and the largest shift of all.",
+        "drafts included. A long task is one of more than 50 ms. "
+        f"Of {RUNS} runs: the costs of the slowest, the longest task and the largest shift of all.",
         (
             "author",
             "events",

@@ -152,9 +152,13 @@ class Journey:
         expect(self.page.locator("#course").get_by_text(text)).to_be_visible()
 
 
-SETTLED = """() => Promise.all(document.getAnimations()
-  .filter((animation) => animation.effect.getTiming().iterations !== Infinity)
-  .map((animation) => animation.finished.catch(() => {})))"""
+SETTLED = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  while (document.querySelector("[style*=translate]")) await frame();
+  await Promise.all(document.getAnimations()
+    .filter((animation) => animation.effect.getTiming().iterations !== Infinity)
+    .map((animation) => animation.finished.catch(() => {})));
+}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -311,6 +315,7 @@ def test_text_of_models_never_becomes_markup(make_visitor: MakeVisitor, text: st
     assert page.locator("#course :is(img, script, iframe)").count() == 0
     links = [link.get_attribute("href") for link in page.locator("#course a[target]").all()]
     assert links == ["https://books.example/1"]
+    assert "javascript:alert(3)" in page.locator(".where").first.inner_text()  # to be read, not opened
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
