@@ -6,7 +6,8 @@ export const say = (text) => setText($("spoken"), text);
 /** A button at work keeps its place and focus, but does nothing. */
 export async function whileBusy(button, label, work) {
 	if (button.ariaDisabled) return;
-	const { textContent } = button;
+	const { textContent, offsetWidth } = button;
+	button.style.minWidth = `${offsetWidth}px`; // what is beside it stays
 	button.ariaDisabled = "true";
 	button.textContent = label;
 	await work();
@@ -19,7 +20,7 @@ export async function deleteIfSure(title, id) {
 	const dialog = $("sure");
 	setText(dialog.querySelector("p"), title);
 	dialog.showModal();
-	// Not `close`: that comes late, perhaps when the dialog asks about another course already.
+	// Not `close`: that may come when it asks about another course.
 	const sure = await new Promise((done) => {
 		dialog.onsubmit = ({ submitter }) => done(submitter.value);
 		dialog.oncancel = () => done("");
@@ -31,7 +32,6 @@ export async function deleteIfSure(title, id) {
 	return gone;
 }
 
-/** Copy the text at `url`. */
 export const copyFrom = (url, button) => whileBusy(button, "Copying…", async () => {
 	const copied = await fetch(url).then((response) => response.ok ? response.text() : Promise.reject()).then(copy).catch(() => false);
 	button.textContent = copied ? "Copied" : "That did not work";
@@ -40,7 +40,7 @@ export const copyFrom = (url, button) => whileBusy(button, "Copying…", async (
 });
 
 async function copy(text) {
-	// For secure contexts only, not for a plain address.
+	// In secure contexts only.
 	if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true);
 	const { activeElement } = document;
 	const area = h("textarea");

@@ -37,9 +37,14 @@ MODEL_REDIS_DB = 3
 WATCH_THE_PAGE = """
   addEventListener("securitypolicyviolation", (event) =>
     console.error("CSP", event.violatedDirective, event.blockedURI));
-  window.shifted = 0;
+  window.shifts = [];  // each with what moved, from where to where
+  const place = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(" ");
+  const moved = ({ node, previousRect, currentRect }) =>
+    `${node?.nodeName}.${node?.className}#${node?.id}: ${place(previousRect)} → ${place(currentRect)}`;
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+    for (const { hadRecentInput, value, sources, startTime } of list.getEntries()) {
+      if (!hadRecentInput) shifts.push([Math.round(startTime), value, ...sources.map(moved)]);
+    }
   }).observe({ type: "layout-shift", buffered: true });
 """
 
