@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 CONFIRM_S = 0.25
 PING_S = 15
+VISITED = 20
+"""Viewers the heartbeat looks at in one turn of the event loop."""
 BLOCKED_S = 30.0
 POLLED_S = 15.0
 
@@ -275,8 +277,8 @@ class Hub:
         now = asyncio.get_running_loop().time()
         ping = frames.ping()
         everyone = self._everyone()
-        for start in range(0, len(everyone), ROUND):
-            for viewer in everyone[start : start + ROUND]:
+        for start in range(0, len(everyone), VISITED):
+            for viewer in everyone[start : start + VISITED]:
                 if id(viewer) // 64 % PING_S == turn:
                     viewer.offer_ping(ping)
                 if viewer.blocked_at is not None and now - viewer.blocked_at > BLOCKED_S and viewer.abort:
