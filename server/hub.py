@@ -26,7 +26,7 @@ from server import frames
 from server.flag import Flag
 from server.protocols import Abort
 from server.reconcile import Reconciler
-from server.viewers import ROUND, Viewer, Watch
+from server.viewers import Viewer, Watch
 
 logger = logging.getLogger(__name__)
 
