@@ -2,7 +2,7 @@
 
 export const $ = (id) => document.getElementById(id);
 export const setText = (element, text) => element.textContent !== text && (element.textContent = clip(text));
-// A word of ten thousand characters takes seconds to lay out.
+// A very long word takes seconds to lay out.
 const clip = (text) => (text.length > 2000 ? `${text.slice(0, 2000)}…` : text);
 
 /** An element ("p" or "p.why") with attributes, `text` or children. Text from outside may run right to left. */
@@ -18,12 +18,14 @@ export function h(kind, { text, ...attributes } = {}, ...children) {
 /** Texts in one line, each with a direction of its own. */
 export const line = (...texts) => texts.filter(Boolean).flatMap((text, i) => [i ? " · " : "", h("bdi", { text })]);
 
-/** Whether an address can be opened; that of an own book may be a file's name. */
+/** Whether an address can be opened: an own book's may be a file name. */
 export const isLink = (href) => /^https?:\/\//i.test(href);
 
-/** A link in a new tab; plain text where the address is not http(s). */
+/** A link in a new tab, or plain text. */
 export const outside = (href, text) =>
 	isLink(href) ? h("a", { href, text, target: "_blank", rel: "noopener" }) : h("span", { text });
+
+const differ = (a, b) => a !== b && JSON.stringify(a) !== JSON.stringify(b);
 
 /** Make a list show `items`, one element per `item[key]`; `fill(element, item)` runs where an item changed. */
 export function keyed(list, items, key, fill) {
@@ -36,7 +38,7 @@ export function keyed(list, items, key, fill) {
 		known.delete(item[key]);
 		list.keyed.set(item[key], element);
 		element.drawn = item;
-		if (drawn !== item && JSON.stringify(drawn) !== JSON.stringify(item)) fill(element, item);
+		if (!drawn || Object.keys(item).some((name) => differ(drawn[name], item[name]))) fill(element, item);
 		if (element === place) place = place.nextElementSibling;
 		else list.insertBefore(element, place);
 	}
@@ -50,7 +52,7 @@ export const keyedLines = (list, texts) =>
 	});
 
 const still = () => document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
-let curtain = 0; // when the newest newcomer is shown
+let curtain = 0; // when the newest is shown
 
 /** Fade in what is new, one after the other, within two seconds. */
 export function reveal(elements, animated) {
@@ -92,8 +94,8 @@ export function glide(draw) {
 	const before = new Map([...document.querySelectorAll(".block")].map((block) => [block, top(block)]));
 	const read = scrollY && [...before.keys()].findLast((block) => block.matches(".part") && before.get(block) < innerHeight / 3);
 	draw();
-	// How far the window has to scroll along; a browser that anchors scrolling does it right after this, unless
-	// something around the anchor is moved: only what follows glides.
+	// How far the window scrolls along. A browser that anchors scrolling does so itself, unless what is
+	// around the anchor moves: only what follows glides.
 	const drift = read ? top(read) - before.get(read) : 0;
 	const moved = new Map();
 	for (const [block, was] of before) {

@@ -15,7 +15,7 @@ export function follow(id, known, onDeleted) {
 
 	function change(next) {
 		course = next;
-		// Once a frame; in a tab nobody looks at there are none.
+		// Once a frame; a hidden tab has none.
 		timer ??= setTimeout(() => (document.hidden ? draw() : inFrame(draw)), 16);
 	}
 
@@ -23,9 +23,8 @@ export function follow(id, known, onDeleted) {
 		if (over) return;
 		timer = undefined;
 		const focused = document.activeElement;
-		if (drawCourse(course, urls, known)) change(course);
+		if (drawCourse(course, urls, known, tick)) change(course);
 		if (focused.closest("#course [hidden]")) $(course.failure ? "failure" : "course").querySelector("[tabindex]").focus();
-		tick();
 		announce();
 		document.title = tabTitle(course);
 		for (const { book_id: book } of course.books) if (!urls.has(book)) findBook(book);
@@ -71,7 +70,7 @@ export function follow(id, known, onDeleted) {
 		$("title").focus();
 	}
 
-	/** Cancel or retry: the course itself answers, through its log. */
+	/** Cancel or retry: the course answers through its log. */
 	const act = ({ target }, label, action) => whileBusy(target, label, async () => {
 		try {
 			await action(id);

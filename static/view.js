@@ -5,11 +5,12 @@ import { $, glide, h, isLink, keyed, keyedLines, line, outside, reveal, setText 
 import { failureText, minutesText, nowText, percentText, qualityTexts, reached, tickText, timeText } from "./words.js";
 
 /** `urls`: book id → its address; `live`: somebody sees it grow → whether there is more to draw. */
-export function drawCourse(course, urls, live) {
+export function drawCourse(course, urls, live, tick) {
 	let more;
 	glide(() => {
 		for (const draw of [drawHead, drawPhases, drawProgress, drawBooks]) draw(course, urls);
 		more = drawParts(course);
+		tick?.();
 		if (!more) $("course").dataset.status = course.status;
 	});
 	reveal($("course").querySelectorAll("#phases .done, #spines li, .book, .part, .section, #quality:not([hidden])"), live);
