@@ -45,7 +45,7 @@ class Proxy:
         """Return the heads of the requests whose first line matches."""
         return [head for head in self.heads if re.search(pattern, head.split("\r\n", 1)[0])]
 
-    def wait_for(self, pattern: str, timeout_s: float = 10) -> None:
+    def wait_for(self, pattern: str, timeout_s: float = 30) -> None:
         """Wait until a stream whose first line matches is open."""
         deadline = time.monotonic() + timeout_s
         while not any(re.search(pattern, name) for name in list(self.streams)):
