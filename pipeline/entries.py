@@ -70,12 +70,6 @@ class Pages:
         """Return (last seq, status) of a course, or None where there is none."""
         return await self._looks.ask(course_id)
 
-    async def last_seqs(self, course_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """Return (last seq, status) of each course that exists: one query for any number of them."""
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
-            rows = await fetch_all(self._sql.last_seqs(conn, course_ids=[UUID(c) for c in course_ids]))
-        return {str(row["course_id"]): (row["last_seq"], row["status"]) for row in rows}
-
     async def further(self, known: Mapping[str, int]) -> dict[str, tuple[int, str] | None]:
         """Return (last seq, status) of each course whose log goes on after its known seq, None if it is gone.
 
@@ -89,7 +83,10 @@ class Pages:
         }
 
     async def _look(self, course_ids: Sequence[str]) -> list[tuple[int, str] | None]:
-        found = await self.last_seqs(list(dict.fromkeys(course_ids)))
+        asked = [UUID(course_id) for course_id in dict.fromkeys(course_ids)]
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
+            rows = await fetch_all(self._sql.last_seqs(conn, course_ids=asked))
+        found = {str(row["course_id"]): (row["last_seq"], row["status"]) for row in rows}
         return [found.get(course_id) for course_id in course_ids]
 
     async def _read(self, asked: Sequence[_Place]) -> list[list[Entry]]:

@@ -25,7 +25,7 @@ from server.viewers import Watch
 logger = logging.getLogger(__name__)
 
 RECONCILE_S = 2.0
-RECONCILE_BATCH = 100
+RECONCILE_BATCH = 1_000
 """Watches compared in one query: between batches the event loop serves others."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import course as machine
 from pipeline import events as ev
 from pipeline.outline import Depth, FoundBook, FoundChapter, Part, Preferences, Section, Source, WrittenPart
+from server.wire import FinishedCourse
 
 COURSE_ID = "5d1f2f0a-58f4-4d3a-9c9e-0f6c1d2b3a4e"
 AT = "2026-01-02T03:04:05.678901Z"
@@ -91,3 +92,25 @@ def messages() -> list[dict[str, Any]]:
 def _message(state: machine.State, event: ev.Event) -> dict[str, Any]:
     head, tail = machine.message_around_time(state, event)
     return machine.parse(head + AT + tail)
+
+
+def finished(title: str, parts: list[dict[str, Any]]) -> FinishedCourse:
+    """Return the finished course with these parts, each with its sections."""
+    return FinishedCourse.model_validate(
+        {
+            "course": {
+                "course_id": COURSE_ID,
+                "title": title,
+                "original_query": "Learn DCF valuation",
+                "estimated_hours": 2.0,
+                "preferences": {},
+                "status": "active",
+                "author": "library",
+                "quality": {},
+                "created_at": AT,
+                "last_modified": AT,
+            },
+            "parts": parts,
+            "sections": [section for part in parts for section in part["sections"]],
+        }
+    )

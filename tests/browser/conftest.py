@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from pipeline.backing import Backing
 from pipeline.settings import AuthorName, Settings
+from tests.browser.writing import Desk, desk
 from tests.conftest import MakeDatabase
 from tests.openai_server.client import ModelProcess
 from tests.processes import Web, run_web, run_worker
@@ -33,6 +34,9 @@ ARGUMENTS = [
 ]
 MODEL_REDIS_DB = 3
 """Not that of the other house: each worker takes the jobs of its own Redis database."""
+DESK_REDIS_DB = 4
+PLAIN = "http://plain.test"
+"""An origin that is no secure context."""
 
 WATCH_THE_PAGE = """
   addEventListener("securitypolicyviolation", (event) =>
@@ -47,6 +51,21 @@ WATCH_THE_PAGE = """
     }
   }).observe({ type: "layout-shift", buffered: true });
 """
+
+
+@pytest.fixture(scope="module")
+def newsdesk(
+    backing: Backing, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """A server without a worker: the tests write its courses. Pages of PLAIN may call it."""
+    settings = Settings(
+        database_url=module_database_url,
+        redis_url=backing.redis_url.replace("db=0", f"db={DESK_REDIS_DB}"),
+        home=tmp_path_factory.mktemp("home"),
+        allowed_origins=(PLAIN,),
+    )
+    with desk(settings) as found:
+        yield found
 
 
 class ModelHouse:

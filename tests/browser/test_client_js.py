@@ -13,12 +13,10 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from pipeline.backing import Backing
-from pipeline.settings import Settings
 from tests import node
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.proxy import Proxy, proxy_to
-from tests.browser.writing import Course, Desk, desk
+from tests.browser.writing import Course, Desk
 from tests.processes import ROOT
 
 pytestmark = [
@@ -27,7 +25,6 @@ pytestmark = [
 ]
 
 STATIC = ROOT / "static"
-REDIS_DB = 4
 QUICK = {
     "firstMs": 300,
     "silenceMs": 20_000,
@@ -108,20 +105,6 @@ def logged(newsdesk: Desk, course: Course) -> list[dict[str, Any]]:
     view = httpx2.get(f"{newsdesk.web.base_url}/courses/{course.id}/status?after=0").json()
     assert not view["more"]
     return list(view["events"])
-
-
-@pytest.fixture(scope="module")
-def newsdesk(
-    backing: Backing, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Desk]:
-    settings = Settings(
-        database_url=module_database_url,
-        redis_url=backing.redis_url.replace("db=0", f"db={REDIS_DB}"),
-        home=tmp_path_factory.mktemp("home"),
-        allowed_origins=("http://plain.test",),
-    )
-    with desk(settings) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipeline import errors
-from pipeline.backing import Backing
-from pipeline.settings import Settings
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, WATCH_THE_PAGE, Visitor
-from tests.browser.writing import Course, Desk, desk
+from tests.browser.writing import Course, Desk
 
 pytestmark = [
     pytest.mark.chromium,
@@ -25,22 +23,7 @@ pytestmark = [
 STATIC = Path(__file__).parent.parent.parent / "static"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 MOST_BYTES = 60_000
-REDIS_DB = 5
 WIDTHS = {360: 780, 1280: 900, 2560: 1440}
-
-
-@pytest.fixture(scope="module")
-def newsdesk(
-    backing: Backing, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Desk]:
-    """A server without a worker: the tests write its courses."""
-    settings = Settings(
-        database_url=module_database_url,
-        redis_url=backing.redis_url.replace("db=0", f"db={REDIS_DB}"),
-        home=tmp_path_factory.mktemp("home"),
-    )
-    with desk(settings) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -67,20 +67,6 @@ class HashEmbedder:
         pass
 
 
-@pytest.fixture(scope="module")
-def loaded_url(module_database_url: str) -> str:
-    """A database with the shipped catalogue, shared by the tests that only read it."""
-
-    async def load() -> None:
-        pool = await database.open_pool(module_database_url)
-        await database.migrate(pool)
-        await load_catalogue(pool, StaticEmbedder())
-        await pool.close()
-
-    asyncio.run(load())
-    return module_database_url
-
-
 @pytest.fixture
 async def library(loaded_url: str) -> AsyncIterator[Library]:
     pool = await database.open_pool(loaded_url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,7 +10,6 @@ from pipeline import database
 from pipeline.authors.library import LibraryAuthor
 from pipeline.authors.quality import all_sections
 from pipeline.errors import NoRelevantBooks
-from pipeline.library.catalogue import load_catalogue
 from pipeline.library.embed import StaticEmbedder
 from pipeline.library.search import Library
 from pipeline.outline import Brief
@@ -27,20 +25,6 @@ HANDFUL = (
     "why do we sleep",
     "supply and demand",
 )
-
-
-@pytest.fixture(scope="module")
-def loaded_url(module_database_url: str) -> str:
-    """A database with the shipped catalogue."""
-
-    async def load() -> None:
-        pool = await database.open_pool(module_database_url)
-        await database.migrate(pool)
-        await load_catalogue(pool, StaticEmbedder())
-        await pool.close()
-
-    asyncio.run(load())
-    return module_database_url
 
 
 @pytest.fixture

@@ -84,24 +84,7 @@ def a_course(**source: Any) -> FinishedCourse:
     for part in parts:
         for section in part["sections"]:
             section["sources"][0] |= source
-    return FinishedCourse.model_validate(
-        {
-            "course": {
-                "course_id": sample_log.COURSE_ID,
-                "title": "Discounted *cash* flow",
-                "original_query": "Learn DCF valuation",
-                "estimated_hours": 2.0,
-                "preferences": {},
-                "status": "active",
-                "author": "library",
-                "quality": {},
-                "created_at": sample_log.AT,
-                "last_modified": sample_log.AT,
-            },
-            "parts": parts,
-            "sections": [section for part in parts for section in part["sections"]],
-        }
-    )
+    return sample_log.finished("Discounted *cash* flow", parts)
 
 
 def test_a_course_is_a_document_with_everything_to_study() -> None:

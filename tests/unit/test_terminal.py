@@ -139,24 +139,7 @@ def finished() -> FinishedCourse:
         {**part.model_dump(), "sections": [s.model_dump() for s in sample_log.sections(part.part_index)]}
         for part in sample_log.PARTS
     ]
-    return FinishedCourse.model_validate(
-        {
-            "course": {
-                "course_id": sample_log.COURSE_ID,
-                "title": "Discounted cash flow valuation",
-                "original_query": "Learn DCF valuation",
-                "estimated_hours": 2.0,
-                "preferences": {},
-                "status": "active",
-                "author": "library",
-                "quality": {},
-                "created_at": sample_log.AT,
-                "last_modified": sample_log.AT,
-            },
-            "parts": parts,
-            "sections": [section for part in parts for section in part["sections"]],
-        }
-    )
+    return sample_log.finished("Discounted cash flow valuation", parts)
 
 
 def test_a_finished_course_has_its_minutes_and_its_sources() -> None:
