@@ -74,17 +74,18 @@ class Proxy:
             if re.search(pattern, task.get_name()):
                 task.cancel()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Begin with a connection. What ends it is no part of its task, which may be cancelled unrun."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: writer.transport.abort())
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
-        try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await self._pass(task, reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
 
     async def _pass(
         self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -152,15 +153,19 @@ def proxy_to(port: int) -> Iterator[Proxy]:
     started = threading.Event()
 
     async def run() -> None:
-        server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
         proxy.port = server.sockets[0].getsockname()[1]
         proxy._loop = asyncio.get_running_loop()
         started.set()
         await proxy._stop.wait()
+        for listening in server.sockets:  # close() alone leaks the sockets of those being accepted
+            proxy._loop.remove_reader(listening.fileno())
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in proxy._tasks:
+                task.cancel()
+            await asyncio.wait(others)  # one that was just being accepted is now among the tasks
         server.close()
-        for task in list(proxy._tasks):
-            task.cancel()
-        await asyncio.gather(*proxy._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted closes its socket in the next turn of the loop
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()

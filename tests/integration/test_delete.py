@@ -45,8 +45,9 @@ async def test_a_course_in_the_making_is_cancelled_and_gone(
         course_id = await start(http)
         opened = asyncio.Event()
         stream = asyncio.create_task(streamed(http, course_id, opened))
-        url = f"{running_house.base_url.replace('http', 'ws')}/courses/{course_id}/ws?after=1"
+        url = f"{running_house.base_url.replace('http', 'ws')}/courses/{course_id}/ws"
         async with websockets.connect(url) as socket, asyncio.timeout(TIMEOUT_S):
+            assert json.loads(await socket.recv())["seq"] == 1  # it was accepted, and found the course
             await opened.wait()
             waiting = asyncio.create_task(http.get(f"/courses/{course_id}/status?after=1&wait_s=20"))
             response = await http.delete(f"/courses/{course_id}")
