@@ -25,7 +25,7 @@ export const isLink = (href) => /^https?:\/\//i.test(href);
 export const outside = (href, text) =>
 	isLink(href) ? h("a", { href, text, target: "_blank", rel: "noopener" }) : h("span", { text });
 
-const differ = (a, b) => a !== b && JSON.stringify(a) !== JSON.stringify(b);
+export const differ = (a, b) => a !== b && JSON.stringify(a) !== JSON.stringify(b);
 
 /** Make a list show `items`, one element per `item[key]`; `fill(element, item)` runs where an item changed. */
 export function keyed(list, items, key, fill) {
@@ -38,7 +38,7 @@ export function keyed(list, items, key, fill) {
 		known.delete(item[key]);
 		list.keyed.set(item[key], element);
 		element.drawn = item;
-		if (!drawn || Object.keys(item).some((name) => differ(drawn[name], item[name]))) fill(element, item);
+		if (Object.keys(item).some((name) => differ(drawn?.[name], item[name]))) fill(element, item);
 		if (element === place) place = place.nextElementSibling;
 		else list.insertBefore(element, place);
 	}
@@ -69,8 +69,9 @@ export function reveal(elements, animated) {
 let waiting, asked;
 const gliding = new Map(); // block → how far it is (`at`) from its place, and since when it comes from where
 
-/** Run `draw` in the next frame. A frame draws or glides: one that did both would make what glides jump. */
+/** Run `draw` in the next frame; a hidden tab has none. A frame draws or glides: both would make what glides jump. */
 export function inFrame(draw) {
+	if (draw && document.hidden) return draw();
 	waiting = draw;
 	asked ??= requestAnimationFrame((now) => {
 		const turn = waiting ?? (() => gliding.forEach((way, block) => place(block, way, now)));

@@ -15,8 +15,8 @@ export function follow(id, known, onDeleted) {
 
 	function change(next) {
 		course = next;
-		// Once a frame; a hidden tab has none.
-		timer ??= setTimeout(() => (document.hidden ? draw() : inFrame(draw)), 16);
+		timer ??= setTimeout(inFrame, 16, draw); // once a frame
+		for (const { book_id: book } of course.books) if (!urls.has(book)) findBook(book);
 	}
 
 	function draw() {
@@ -27,7 +27,6 @@ export function follow(id, known, onDeleted) {
 		if (focused.closest("#course [hidden]")) $(course.failure ? "failure" : "course").querySelector("[tabindex]").focus();
 		announce();
 		document.title = tabTitle(course);
-		for (const { book_id: book } of course.books) if (!urls.has(book)) findBook(book);
 	}
 
 	function tick() {
@@ -85,7 +84,7 @@ export function follow(id, known, onDeleted) {
 	$("copy").onclick = () => copyFrom($("download").href, $("copy"));
 	$("delete").onclick = async () => (await deleteIfSure(course.title || course.query, id)) && onDeleted();
 	const clock = setInterval(() => course.status === "processing" && tick(), 1000);
-	draw();
+	inFrame(draw);
 	begin();
 	return () => {
 		over = true;

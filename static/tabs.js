@@ -59,7 +59,7 @@ function lead({ baseUrl, timing, watchCourse }, signal) {
 		};
 		watches.forEach((other) => other.use(AMONG_OTHERS));
 		watches.set(course, watchCourse(course, {
-			...{ baseUrl, timing, transport, after },
+			baseUrl, timing, transport, after,
 			onUpdate: pass("update"),
 			onDraft: pass("draft"),
 			onReset: pass("reset"),

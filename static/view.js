@@ -1,7 +1,7 @@
 /** Draws a course, again and again. */
 
 import { PHASES } from "./course.js";
-import { $, glide, h, isLink, keyed, keyedLines, line, outside, reveal, setText } from "./dom.js";
+import { $, differ, glide, h, isLink, keyed, keyedLines, line, outside, reveal, setText } from "./dom.js";
 import { failureText, minutesText, nowText, percentText, qualityTexts, reached, tickText, timeText } from "./words.js";
 
 /** `urls`: book id → its address; `live`: somebody sees it grow → whether there is more to draw. */
@@ -21,13 +21,13 @@ function drawHead({ title, query, hours, preferences: { depth, pace }, failure, 
 	setText($("title"), title || query || "Your course");
 	const [asked, wishes] = $("asked").children;
 	setText(asked, query && `“${query}”`);
-	const budget = hours && minutesText(Math.floor(hours * 60 + 0.5));
+	const budget = hours && minutesText(Math.round(hours * 60));
 	setText(wishes, [" ", budget, depth, pace && `${pace} pace`].filter(Boolean).join(" · "));
 	document.querySelector(".change").href = `/?${new URLSearchParams({ query, hours })}`;
 
 	$("failure").hidden = !failure;
 	$("retry").hidden = !failure?.retryable;
-	[failure && failureText(failure), failure?.error].forEach((text, i) => setText($("failure").children[i], text ?? ""));
+	if (failure) [failureText(failure), failure.error].forEach((text, i) => setText($("failure").children[i], text));
 
 	keyed($("spines"), parts, "part_index", (element, { part_index: index, title: name, estimated_minutes: minutes, sections }) => {
 		element.style.setProperty("--minutes", minutes);
@@ -85,10 +85,11 @@ function drawParts({ parts, drafts, status }) {
 	const writing = status === "processing";
 	$("plan").classList.toggle("lines", writing && !parts.length);
 	keyedLines($("plan"), typed(drafts.parts).slice(-6));
-	let room = 1; // newly written parts in one turn: several take longer than a frame
+	let room = 1; // changed parts in a turn: several outlast a frame
 	const entries = parts.map(({ sections, ...part }, i) => {
-		const shown = sections && ($("parts").children[i]?.drawn.sections || room-- > 0) ? sections : null;
-		return { ...part, sections: shown, drafts: typed(drafts[`sections:${part.part_index}`]), waiting: !shown && (writing || sections !== null) };
+		const before = $("parts").children[i]?.drawn.sections ?? null;
+		const shown = differ(before, sections) && room-- < 1 ? before : sections;
+		return { ...part, sections: shown, drafts: typed(drafts[`sections:${part.part_index}`]), waiting: !shown && (writing || !!sections) };
 	});
 	keyed($("parts"), entries, "part_index", fillPart);
 	return room < 0;
@@ -128,13 +129,13 @@ function fillPart(element, part) {
 }
 
 function fillSection(element, section) {
-	const { part_index: part, order_index: order, prerequisites, learning_objectives: objectives } = section;
+	const { prerequisites } = section;
 	element.className = "section";
 	element.replaceChildren(
-		h("h3", {}, h("span.number", {}, `${part + 1}.${order + 1}`), h("span", { text: section.title })),
+		h("h3", {}, h("span.number", {}, `${section.part_index + 1}.${section.order_index + 1}`), h("span", { text: section.title })),
 		h("p.minutes", {}, minutesText(section.estimated_minutes)),
 		h("p", { text: section.content_summary }),
-		h("ul.objectives", { "aria-label": "Objectives" }, ...objectives.map((text) => h("li", { text }))),
+		h("ul.objectives", { "aria-label": "Objectives" }, ...section.learning_objectives.map((text) => h("li", { text }))),
 		h("p.builds-on", {}, ...(prerequisites.length ? ["Builds on: ", ...line(...prerequisites)] : [])),
 		h("ul.sources", { "aria-label": "Sources" }, ...section.sources.map((source) => h("li", {},
 			outside(source.url, source.book_title),

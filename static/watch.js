@@ -216,7 +216,7 @@ export function watchCourse(courseId, { baseUrl = "", after = 0, transport, timi
 	}
 
 	const watch = {
-		...{ courseId, baseUrl, timing, read, readLog, use, close, watchCourse },
+		courseId, baseUrl, timing, read, readLog, use, close, watchCourse,
 		get cursor() { return cursor.seq; },
 		get connection() { return { ...connection, lastEventAt }; },
 	};
