@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -35,7 +35,7 @@ INDEX_TIMEOUT_S = 3_600.0
 Progress = Callable[[int, int], None]
 """Told how many texts have their vectors, of how many."""
 _LOCK = 0x636F757273650002  # beside the lock of the schema's steps
-_TEXTS = 2  # version of chapter_text and section_text: part of the catalogue's, so a change embeds anew
+_TEXTS = 3  # version of what is embedded: part of the catalogue's, so a change embeds anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ async def load_catalogue(
         if await sql.is_loaded(conn, model=embedder.model, catalogue=version()):
             return False  # somebody else loaded it while we waited for the lock
         books = await _store_books(conn)
-        chapters, sections = await fill_vectors(conn, embedder, progress)
+        texts = await fill_vectors(conn, embedder, progress)
         await sql.analyze(conn)
         await sql.mark_loaded(conn, model=embedder.model, catalogue=version())
     logger.info(
@@ -108,8 +108,7 @@ async def load_catalogue(
             "catalogue": version(),
             "embedder": embedder.model,
             "books_stored": books,
-            "chapters_embedded": chapters,
-            "sections_embedded": sections,
+            "texts_embedded": texts,
             "seconds": round(time.monotonic() - began, 2),
         },
     )
@@ -152,69 +151,65 @@ async def _store_books(conn: Any) -> int:
     return len(changed)
 
 
-async def fill_vectors(
-    conn: Any, embedder: Embedder, progress: Progress = lambda _done, _all: None
-) -> tuple[int, int]:
-    """Embed every chapter and section that has no vector of `embedder`; make its index once that pays.
+async def fill_vectors(conn: Any, embedder: Embedder, progress: Progress = lambda _done, _all: None) -> int:
+    """Embed every chapter, section and question that has no vector of `embedder`; return how many.
 
-    Returns:
-        How many chapters and how many sections were embedded.
+    The chapters' vectors get their index as soon as they are there, if that pays.
 
     Raises:
         EmbedderUnavailable: part of them have their vectors; a call later does the rest.
     """
-    count = await queries("library").count_vectors(conn, model=embedder.model)
-    total = count["chapters"] + count["sections"]
-    done = count["chapters_done"] + count["sections_done"]
-    progress(done, total)
-    chapters = await _embed_chapters(conn, embedder, lambda new: progress(done + new, total))
-    await ensure_index(conn, embedder.model)
-    done += chapters
-    sections = await _embed_sections(conn, embedder, lambda new: progress(done + new, total))
-    return chapters, sections
-
-
-async def _embed_chapters(conn: Any, embedder: Embedder, progress: Callable[[int], None]) -> int:
     sql = queries("library")
-    done, last = 0, 0
-    while rows := await fetch_all(
-        sql.chapters_without_vector(conn, model=embedder.model, after=last, most=BATCH)
-    ):
-        vectors = await embedder.embed([chapter_text(row) for row in rows])
-        await sql.store_chapter_vectors(
-            conn,
-            model=embedder.model,
-            chapter_ids=[row["chapter_id"] for row in rows],
-            **await asyncio.to_thread(_numbers, vectors),
-        )
-        done += len(rows)
-        last = rows[-1]["chapter_id"]
-        progress(done)
-        logger.info("chapters embedded", extra={"embedder": embedder.model, "chapters": done})
-    return done
+    count = await sql.count_vectors(conn, model=embedder.model)
+    new = 0
+    progress(count["done"], count["texts"])
+    for kind in _kinds():
+        async for stored in _embed(conn, embedder, kind):
+            new += stored
+            progress(count["done"] + new, count["texts"])
+            logger.info("embedded", extra={"embedder": embedder.model, "kind": kind.name, "texts": new})
+        if kind.name == "chapters":
+            await ensure_index(conn, embedder.model)
+    return new
 
 
-async def _embed_sections(conn: Any, embedder: Embedder, progress: Callable[[int], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of text that has vectors: where those without are found, and where the vectors go."""
+
+    name: str
+    missing: Callable[..., AsyncIterator[Any]]
+    text: Callable[[Any], str]
+    store: Callable[..., Awaitable[Any]]
+
+
+def _kinds() -> tuple[_Kind, ...]:
     sql = queries("library")
-    done, last, last_index = 0, 0, -1
+    return (
+        _Kind("chapters", sql.chapters_without_vector, chapter_text, sql.store_chapter_vectors),
+        _Kind("sections", sql.sections_without_vector, section_text, sql.store_section_vectors),
+        _Kind(
+            "questions", sql.questions_without_vector, lambda row: row["question"], sql.store_question_vectors
+        ),
+    )
+
+
+async def _embed(conn: Any, embedder: Embedder, kind: _Kind) -> AsyncIterator[int]:
+    """Yield how many texts got their vectors, batch by batch."""
+    after = (0, -1)
     while rows := await fetch_all(
-        sql.sections_without_vector(
-            conn, model=embedder.model, after=last, after_index=last_index, most=BATCH
-        )
+        kind.missing(conn, model=embedder.model, after=after[0], after_index=after[1], most=BATCH)
     ):
-        vectors = await embedder.embed([section_text(row) for row in rows])
-        await sql.store_section_vectors(
+        vectors = await embedder.embed([kind.text(row) for row in rows])
+        await kind.store(
             conn,
             model=embedder.model,
             chapter_ids=[row["chapter_id"] for row in rows],
             indexes=[row["index"] for row in rows],
             **await asyncio.to_thread(_numbers, vectors),
         )
-        done += len(rows)
-        last, last_index = rows[-1]["chapter_id"], rows[-1]["index"]
-        progress(done)
-        logger.info("sections embedded", extra={"embedder": embedder.model, "sections": done})
-    return done
+        after = (rows[-1]["chapter_id"], rows[-1]["index"])
+        yield len(rows)
 
 
 async def ensure_index(conn: Any, model: str, *, from_chapters: int = INDEXED_FROM) -> bool:

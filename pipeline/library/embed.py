@@ -26,7 +26,7 @@ INLINE_CHARACTERS = 4_000
 class StaticEmbedder:
     """The shipped model. The first call loads it (a third of a second, in a thread)."""
 
-    model = "static-minilm-256-v2"
+    model = "static-minilm-256-v3"
     dimensions = 256
     english_only = True
 

@@ -1,10 +1,11 @@
 """Make the shipped catalogue: ``python -m pipeline.library.make_catalogue FACTS.json --summaries DIR``.
 
 Facts (titles, authors, licences, addresses, sections, word counts, key terms) come from FACTS.json and are
-copied as they are; nothing is composed or corrected. Summaries and key concepts per chapter are our own
-words and come from ``DIR/<book_id>.json``: ``{"chapters": [{"number", "summary", "key_concepts"}]}``. The
-result is one file per book in ``catalogue/``. Without ``--summaries`` the summaries already there are kept,
-so that the facts can be refreshed; with ``--check`` nothing is written and a difference is an error.
+copied as they are; nothing is composed or corrected. Summaries, key concepts and questions per chapter are
+our own words and come from ``DIR/<book_id>.json``: ``{"chapters": [{"number", "summary", "key_concepts",
+"questions"}]}``. Questions are what people ask whom the chapter helps, in everyday words; the search goes by
+them. The result is one file per book in ``catalogue/``. Without ``--summaries`` what is already there is
+kept, so that the facts can be refreshed; with ``--check`` nothing is written and a difference is an error.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ def _merge_chapter(facts: Json, by_number: Mapping[Any, Json]) -> Json:
         "key_concepts": concepts,
         "sections": facts["sections"],
     }
+    if questions := [" ".join(question.split()) for question in written.get("questions", ())]:
+        chapter["questions"] = questions
     if "terms" in facts:
         chapter["terms"] = facts["terms"]
     return chapter
@@ -83,7 +86,7 @@ def as_text(book: Json) -> str:
 
 def _chapter_lines(chapter: Json) -> Iterator[str]:
     yield "    {"
-    for name in ("number", "title", "words", "summary", "key_concepts", "terms"):
+    for name in ("number", "title", "words", "summary", "key_concepts", "terms", "questions"):
         if name in chapter:
             yield f"      {_json(name)}: {_json(chapter[name])},"
     if chapter["sections"]:

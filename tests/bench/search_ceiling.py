@@ -12,11 +12,14 @@ import argparse
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tests.bench.fitting import fit, matrix
+from pipeline.library.relevance import SECOND_AT_LEAST
+from tests.bench.fitting import fit, fit_confidence, matrix
 from tests.bench.judged import Key
 from tests.bench.search_metrics import DEPTH
 from tests.bench.searching import Asked, ask_all, is_fitted_on, shipped_library
@@ -55,12 +58,14 @@ async def make(python: str) -> None:
     teacher = Teacher(python)
     async with shipped_library(teacher) as library:
         asked = await ask_all(library, teacher)
-    weights = fit([case for case in asked if is_fitted_on(case)])
+    fitted = [case for case in asked if is_fitted_on(case)]
+    weights = fit(fitted)
     lines = [f"    {json.dumps(case.query)}: {json.dumps(_best(case, weights))}" for case in asked]
     head = {
         "about": "Made by tests/bench/search_ceiling.py; per query the best chapters: book, number, score.",
         "model": teacher.model,
         "weights": [round(float(weight), 2) for weight in weights],
+        "confidence": [round(float(weight), 2) for weight in fit_confidence(fitted, weights)],
     }
     text = json.dumps(head, indent=2)[:-2] + ',\n  "rankings": {\n' + ",\n".join(lines) + "\n  }\n}\n"
     CEILING.write_text(text, "utf-8")
@@ -72,12 +77,24 @@ def _best(case: Asked, weights: np.ndarray) -> list[list[object]]:
     return [[case.hits[i].book_id, case.hits[i].number, round(float(scores[i]), 3)] for i in order]
 
 
+@cache
 def ceiling() -> Mapping[str, list[tuple[Key, float]]]:
     """Return for each query the ten best chapters with full MiniLM vectors, and their scores (log odds)."""
-    rankings = json.loads(CEILING.read_text("utf-8"))["rankings"]
+    rankings = _kept()["rankings"]
     return {
         query: [((book, number), score) for book, number, score in found] for query, found in rankings.items()
     }
+
+
+def ceiling_confidence(best: float, second: float) -> float:
+    """Return the log odds that a query is covered, from its best two scores with full MiniLM vectors."""
+    return float(np.dot(_kept()["confidence"], (best, max(second, SECOND_AT_LEAST), 1.0)))
+
+
+@cache
+def _kept() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(CEILING.read_text("utf-8"))
+    return kept
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ async def test_a_model_summarises_every_chapter(
     request = await openai_server.request(calls[0])
     assert "Tides decide when a ship may enter the harbour" in request["messages"][-1]["content"]
     assert all(chapter.summary and 1 <= len(chapter.key_concepts) <= 10 for chapter in book.chapters)
+    assert all(4 <= len(chapter.questions) <= 10 for chapter in book.chapters)
     assert "harbour pilot guides large ships" not in book.chapters[0].summary  # not the book's own sentence
 
 

@@ -160,6 +160,17 @@ def test_an_exported_book_comes_back_as_it_was(http: httpx2.Client) -> None:
     assert [c["url"] for c in exported.json()["chapters"]] == ["knots.md#bends", "knots.md#hitches"]
 
 
+def test_what_people_ask_of_a_chapter_comes_with_the_book(http: httpx2.Client) -> None:
+    chapter = {"number": 1, "title": "Bowlines", "questions": ["a loop that holds a boat and opens again"]}
+    book_id = add(http, "loops.json", json.dumps({"title": "Loops", "chapters": [chapter]}).encode()).json()[
+        "book_id"
+    ]
+    shown = http.get(f"/books/{book_id}").json()
+    assert shown["chapters"][0]["questions"] == chapter["questions"]
+    best = http.get("/books/search", params={"q": "a loop to hold my boat", "own": "true"}).json()
+    assert best["results"][0]["book_id"] == book_id
+
+
 def test_a_shipped_book_can_be_exported_and_added_but_not_removed(http: httpx2.Client) -> None:
     exported = http.get("/books/pro-git")
     assert add(http, "x.json", exported.content).json() == {

@@ -37,7 +37,12 @@ FACTS: dict[str, Any] = {
 WRITTEN: dict[str, Any] = {
     "chapters": [
         {"number": 0, "summary": "Why  nothing\ncounts.", "key_concepts": ["zero"]},
-        {"number": 1, "summary": "How to count.", "key_concepts": ["tally ", "one"]},
+        {
+            "number": 1,
+            "summary": "How to count.",
+            "key_concepts": ["tally ", "one"],
+            "questions": ["count  my sheep "],
+        },
     ]
 }
 
@@ -74,6 +79,9 @@ def test_every_chapter_can_be_taught_from(book_id: str) -> None:
         assert all(section["title"] and section["words"] >= 0 for section in chapter["sections"])
     summaries = [chapter["summary"] for chapter in book["chapters"]]
     assert len(set(summaries)) == len(summaries)
+    questions = [question for chapter in book["chapters"] for question in chapter.get("questions", ())]
+    assert len({question.lower() for question in questions}) == len(questions) >= 6 * len(summaries)
+    assert all(3 <= len(question.split()) <= 12 for question in questions)
 
 
 @pytest.mark.parametrize("book_id", SHIPPED)
@@ -115,6 +123,8 @@ def test_facts_are_copied_as_they_are_and_summaries_tidied() -> None:
     assert book["chapters"][1]["sections"] == FACTS["chapters"][1]["sections"]
     assert book["chapters"][1]["terms"] == ["tally"]
     assert book["chapters"][1]["key_concepts"] == ["tally", "one"]
+    assert book["chapters"][1]["questions"] == ["count my sheep"]
+    assert "questions" not in book["chapters"][0]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from pipeline.errors import NoRelevantBooks
 from pipeline.library import relevance
 from pipeline.library.relevance import Evidence, Hit, choose, score
 
-NOTHING = Evidence(cosine=0, section_cosine=0, coverage=0)
+NOTHING = Evidence(cosine=0, section_cosine=0, question_cosine=0, coverage=0)
 WORDS = 6_000  # half an hour to read
 
 
@@ -39,21 +40,32 @@ def chapters(hits: list[Hit], minutes: int) -> list[float]:
 
 
 def test_the_score_grows_with_each_kind_of_evidence() -> None:
-    some = Evidence(cosine=0.5, section_cosine=0.5, coverage=0.5)
+    some = Evidence(cosine=0.5, section_cosine=0.5, question_cosine=0.5, coverage=0.5)
     assert 0 < score(NOTHING) < 0.01
-    for more in (
-        Evidence(cosine=0.6, section_cosine=0.5, coverage=0.5),
-        Evidence(cosine=0.5, section_cosine=0.6, coverage=0.5),
-        Evidence(cosine=0.5, section_cosine=0.5, coverage=0.6),
-    ):
-        assert score(some) < score(more) < 1
-    assert math.isclose(score(Evidence(cosine=1, section_cosine=1, coverage=1)), 1, abs_tol=0.001)
+    for kind in ("cosine", "section_cosine", "question_cosine", "coverage"):
+        assert score(some) < score(replace(some, **{kind: 0.6})) < 1
+    assert score(replace(some, unknown=0.5)) < score(some)
+    whole = Evidence(cosine=1, section_cosine=1, question_cosine=1, coverage=1)
+    assert math.isclose(score(whole), 1, abs_tol=0.001)
 
 
 def test_nearness_alone_is_not_enough_and_neither_are_words() -> None:
-    assert score(Evidence(cosine=0.35, section_cosine=0.4, coverage=0)) < relevance.ACCEPTED
-    assert score(Evidence(cosine=0.1, section_cosine=0.1, coverage=1)) < relevance.ACCEPTED
-    assert score(Evidence(cosine=0.6, section_cosine=0.7, coverage=0.6)) > relevance.ACCEPTED
+    near = Evidence(cosine=0.35, section_cosine=0.4, question_cosine=0.4, coverage=0)
+    worded = Evidence(cosine=0.1, section_cosine=0.1, question_cosine=0.1, coverage=1)
+    both = Evidence(cosine=0.6, section_cosine=0.7, question_cosine=0.7, coverage=0.6)
+    assert max(score(near), score(worded)) < relevance.ACCEPTED < score(both)
+
+
+def test_two_near_chapters_are_surer_than_one_and_one_can_be_sure_enough() -> None:
+    one, two = best_first(*shelf("A", 0.7, 0.01)), best_first(*shelf("A", 0.7, 0.6))
+    assert relevance.confidence(one) < relevance.ACCEPTED < relevance.confidence(two)
+    assert relevance.confidence(shelf("A", 0.95, 0.0001)) > relevance.ACCEPTED
+    assert relevance.confidence(shelf("A", 0.95)) > relevance.confidence(shelf("A", 0.5))
+    assert relevance.confidence([]) == 0.0
+
+
+def test_what_is_accepted_has_chapters_though_none_is_sure_by_itself() -> None:
+    assert chapters(best_first(*shelf("A", 0.45, 0.44)), 120) == [0.45, 0.44]
 
 
 def test_chapters_come_by_book_the_best_book_first() -> None:

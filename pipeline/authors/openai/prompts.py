@@ -49,6 +49,8 @@ is still only what a book says.
 - Say what the chapter teaches, in one to three sentences; only what its title, its sections and its text \
 support. No praise, no "this chapter".
 - Key concepts are terms of the chapter, as it writes them, the most important first.
+- Questions are what somebody would type whom the chapter helps and who knows none of its terms: a \
+question, a problem, a goal, in three to ten everyday words, each about another thing that it answers.
 - Write in the language of the chapter.
 - Answer with one JSON object and nothing else."""
 SECTIONS_TOLD = 60

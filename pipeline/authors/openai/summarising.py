@@ -17,6 +17,7 @@ from pipeline.library.ingest.reading import Extract, ReadBook, ReadChapter
 logger = logging.getLogger(__name__)
 
 CONCEPTS = (3, 10)
+QUESTIONS = (4, 10)
 AT_ONCE = 8
 MOST_CHAPTERS = 300
 """Beyond these, chapters keep their own sentences: nobody expects a bill for thousands."""
@@ -29,6 +30,8 @@ class SummaryAnswer(Wire):
     """What the chapter teaches, in one to three sentences. At most 700 characters."""
     key_concepts: list[Title]
     """Its most important terms, as the chapter writes them, the most important first."""
+    questions: list[Title]
+    """What people ask whom the chapter helps, in everyday words and without its terms."""
 
 
 class OpenAISummariser:
@@ -40,7 +43,7 @@ class OpenAISummariser:
         self._misconfigured = False
 
     async def summarised(self, extract: Extract, progress: Callable[[int, int], None]) -> ReadBook:
-        """Return the book with the model's summaries and key concepts."""
+        """Return the book with the model's summaries, key concepts and questions."""
         book, ledger = extract.book, Ledger()
         asked = list(zip(book.chapters, extract.openings, strict=True))[:MOST_CHAPTERS]
         done = 0
@@ -71,7 +74,10 @@ class OpenAISummariser:
             task="summary",
             name="summary",
             answer=SummaryAnswer,
-            terms=Terms(counts={"key_concepts": CONCEPTS}, tolerated={"key_concepts": (1, CONCEPTS[1])}),
+            terms=Terms(
+                counts={"key_concepts": CONCEPTS, "questions": QUESTIONS},
+                tolerated={"key_concepts": (1, CONCEPTS[1]), "questions": (0, QUESTIONS[1])},
+            ),
             messages=prompts.for_summary(
                 book.title, chapter.title, [section.title for section in chapter.sections], opening
             ),
@@ -84,7 +90,11 @@ class OpenAISummariser:
             logger.warning("chapter not summarised", extra={"chapter": chapter.title, "error": error.code})
             return chapter
         return chapter.model_copy(
-            update={"summary": answer.summary, "key_concepts": tuple(dict.fromkeys(answer.key_concepts))}
+            update={
+                "summary": answer.summary,
+                "key_concepts": tuple(dict.fromkeys(answer.key_concepts)),
+                "questions": tuple(dict.fromkeys(answer.questions)),
+            }
         )
 
     async def close(self) -> None:

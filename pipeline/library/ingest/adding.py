@@ -41,10 +41,10 @@ OnStage = Callable[[Stage, int, int], None]
 
 
 class Summariser(Protocol):
-    """Writes better summaries than a book's own sentences make."""
+    """Writes what a book does not say itself: better summaries, and what people ask."""
 
     async def summarised(self, extract: Extract, progress: Callable[[int, int], None]) -> ReadBook:
-        """Return the book with a summary and key concepts per chapter; as it is where that failed."""
+        """Return the book with what is written per chapter; as it is where that failed."""
         ...
 
 
@@ -172,6 +172,7 @@ class OwnBooks:
         await self._sql.sign_book(conn, caller=caller, **key)
         await self._sql.publish_chapter_vectors(conn, hash=digest, **key)
         await self._sql.publish_section_vectors(conn, hash=digest, **key)
+        await self._sql.publish_question_vectors(conn, hash=digest, **key)
         await self._sql.add_lexemes(conn, **key)
         await self._sql.unload_others(conn, model=self._embedder.model)
         await self._sql.finish_ingest(conn, hash=digest)
@@ -206,7 +207,7 @@ def _hash(file: BinaryIO) -> str:
 
 
 def _texts(book: ReadBook) -> list[str]:
-    """Return what is embedded of a book: its chapters, then their sections."""
+    """Return what is embedded of a book: its chapters, then their sections, then their questions."""
     chapters = [
         chapter_text(
             {
@@ -224,4 +225,5 @@ def _texts(book: ReadBook) -> list[str]:
         for chapter in book.chapters
         for section in chapter.sections
     ]
-    return chapters + sections
+    questions = [question for chapter in book.chapters for question in chapter.questions]
+    return chapters + sections + questions

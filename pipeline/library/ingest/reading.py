@@ -84,6 +84,8 @@ class ReadChapter(Lenient):
     summary: str = Field(default="", max_length=4_000)
     key_concepts: tuple[str, ...] = Field(default=(), max_length=50)
     terms: tuple[str, ...] = Field(default=(), max_length=2_000)
+    questions: tuple[str, ...] = Field(default=(), max_length=50)
+    """What people ask that the chapter answers, in their own words."""
     sections: tuple[ReadSection, ...] = Field(default=(), max_length=2_000)
 
 
@@ -122,4 +124,4 @@ class Extract(Value):
     kind: Kind
     book: ReadBook
     openings: tuple[str, ...] = ()
-    """One per chapter, for a model that writes its summary; empty for our JSON, which has summaries."""
+    """One per chapter, for a model that writes its summary; empty for our JSON, which has them."""
