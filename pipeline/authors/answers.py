@@ -24,7 +24,9 @@ CORE_CHAPTERS = 3
 CORE_SHARE = 0.6  # of the best chapter's answer so far
 CLOSE_KIN = 0.2  # words shared with a core chapter (weighted Dice) that count in full
 BOOK_COUNTS = 0.35  # how much a chapter is carried by the rest of its book
-OTHER_SUBJECT = 0.75  # for a book that shares no subject with the one that has most to say
+OTHER_SUBJECT = (
+    0.75  # for a book that shares no subject with the leading one and is not called after the query
+)
 LEADING_ON_TOPIC = 0.4  # of the best chapter's answer; below it a chapter of the leading book is filler
 OTHER_ON_TOPIC = 0.48  # the same for any other book, which also has to have the words of the query
 BOOK_SAYS = 0.75  # what the words of the whole book count for one of its chapters
@@ -104,12 +106,13 @@ def answer(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: 
     standing = {book_id: _standing(of_book) for book_id, of_book in by_book.items()}
     leading = max(reading, key=lambda chapter: standing[chapter.book.book_id]).book
     top = standing[leading.book_id] or 1.0
+    called = _called(reading, asked, top_score)
     for i, chapter in enumerate(reading):
         answers[i] *= 1 - BOOK_COUNTS + BOOK_COUNTS * standing[chapter.book.book_id] / top
-        answers[i] *= 1.0 if set(leading.subjects) & set(chapter.book.subjects) else OTHER_SUBJECT
+        akin = chapter.book.book_id in called or set(leading.subjects) & set(chapter.book.subjects)
+        answers[i] *= 1.0 if akin else OTHER_SUBJECT
     best = max(answers)
     names = [_share_named(chapter, asked) for chapter in reading]
-    called = _called(reading, asked, top_score)
     kept = (
         answer
         if answer >= best * (LEADING_ON_TOPIC if chapter.book.book_id == leading.book_id else OTHER_ON_TOPIC)
@@ -167,7 +170,7 @@ def _says(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: R
 
 def _share_named(chapter: Chapter, asked: Sequence[frozenset[str]]) -> float:
     """Return the share of the query's words that a chapter has, each counting the same."""
-    said = chapter_stems(chapter) | book_stems(chapter)
+    said = chapter_stems(chapter)
     return max(len(way & said) / max(1, len(way)) for way in asked)
 
 

@@ -3,7 +3,7 @@
 Within a book its own order is kept: chapters lean on earlier ones, and nobody knows that better than the
 book. Between books the one that gives most is the spine; chapters of the others are put beside the chapters
 of the spine that they share most with, again in their own order, introductory books leaning to the front and
-advanced ones to the back.
+advanced ones to the back. A single chapter that answers best of all opens the course.
 """
 
 from __future__ import annotations
@@ -52,13 +52,22 @@ def _blocks_in_order(units: Sequence[Unit], rarity: Rarity) -> list[Block]:
     spine, *others = books
     placed: list[tuple[float, int, Block]] = [(float(i), 0, block) for i, block in enumerate(spine)]
     for rank, blocks in enumerate(others, start=1):
-        spots = _beside(blocks, spine, rarity)
+        spots = [-1] if _opens(blocks, spine) else _beside(blocks, spine, rarity)
         along = -1.0
         for spot, block in zip(spots, blocks, strict=True):
             along = max(along, spot + (-0.5 if _prepares(block, spine, spot) else 0.5))
             placed.append((along, rank, block))
     placed.sort(key=lambda item: item[:2])  # stable: a book's own blocks keep their order
     return [block for _, _, block in placed]
+
+
+def _opens(blocks: Sequence[Block], spine: Sequence[Block]) -> bool:
+    """Return whether another book's one chapter goes before all: it answers the query better than any chapter
+    of the spine, so that it is about the whole of it, at no higher level.
+    """
+    (block, *more) = blocks
+    higher = _level(block) > min(map(_level, spine))
+    return not more and not higher and block.best > max(other.best for other in spine)
 
 
 def _prepares(block: Block, spine: Sequence[Block], spot: int) -> bool:
@@ -69,8 +78,11 @@ def _prepares(block: Block, spine: Sequence[Block], spot: int) -> bool:
     if spot < 0:
         return False
     beside = spine[spot]
-    higher = _LEAN.get(block.chapter.book.level, 0.0) > _LEAN.get(beside.chapter.book.level, 0.0)
-    return not higher and block.best < beside.best
+    return _level(block) <= _level(beside) and block.best < beside.best
+
+
+def _level(block: Block) -> float:
+    return _LEAN.get(block.chapter.book.level, 0.0)
 
 
 def _books(units: Sequence[Unit]) -> list[list[Block]]:
@@ -121,9 +133,5 @@ def _beside(blocks: Sequence[Block], spine: Sequence[Block], rarity: Rarity) -> 
 
 def _fit(block: Block, place: int, spine: Sequence[Block], rarity: Rarity) -> float:
     along = (place + 1) / len(spine)
-    lean = (
-        LEAN
-        * (along - 0.5)
-        * (_LEAN.get(block.chapter.book.level, 0.0) - _LEAN.get(spine[0].chapter.book.level, 0.0))
-    )
+    lean = LEAN * (along - 0.5) * (_level(block) - _level(spine[0]))
     return lean + (affinity(block, spine[place], rarity) if place >= 0 else 0.0)

@@ -22,7 +22,11 @@ from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minute
 FOCUS_COUNTS = 0.7  # how much less a section is carried by a chapter whose title is about something else
 ON_TOPIC = 0.4  # of the best relevance; below it the leading book, or one called after the query, is filler
 OTHER_ON_TOPIC = 0.6  # the same for other books: one where one is enough
+TITLED = 0.2  # of the query in a chapter's title: then all its sections are about it
 NEAR = 0.45  # of the best likeness: a section that names nothing asked for has to be this near by itself
+NEAR_NEXT = 0.55  # the same for one that stands right beside a section that does name it
+NEAR_ELSEWHERE = {Depth.OVERVIEW: 0.8, Depth.BALANCED: 0.75, Depth.TECHNICAL: 0.65, Depth.EXPERT: 0.55}
+"""The same for the rest of such a chapter: who wants depth reads on in it."""
 ASIDE = 0.25
 ASKED_FOR = 0.5  # of the query's words in a heading: then it is no aside, whatever it looks like
 BOOK_WORD_ONLY = 0.6  # of a likeness that comes from a word which the whole book is about
@@ -33,7 +37,7 @@ _APPARATUS = re.compile(
     r"""\b(?:Portfolio|Trailblazer|Annotated\ (?:Student\ )?Sample|Careers?\b|Case\ in\ Point|The\ Case\ of
         |Key\ Terms|Glossary|Exercises|Chapter\ (?:Review|Summary)|Further\ (?:Reading|extensions)|Epilogue
         |Final\ thoughts|How\ to\ read|Trends\ in|Lab\b|Lab\ \d|Spotlight\ on|Evaluation:|Appendix
-        |Ethics\ and\ National\ Culture|Acknowledge?ments|About\ the\ Author)
+        |Ethics\ and\ National\ Culture|Acknowledge?ments|About\ the\ Author|Editing\ Focus)
       | ^(?:Software(?:\ and\ alternatives)?|Background|Summary|Examples?|Comments|Strengths|Limitations
         |Installation|(?:Sampling|Data\ Collection)\ Experiment|References|Bibliography)$
       | \ Reviewed$""",
@@ -165,8 +169,19 @@ class _Setting:
     """How much the chapter as a whole is about the query, 0 to 1."""
     titled: float
     """How much its title has of the query, 0 to 1."""
+    named: frozenset[int]
+    """Positions of its sections that name something asked for."""
+    elsewhere: float
+    """How near its other sections have to be."""
     along: float
     """Place of the chapter among those found of its book, 0 to 1."""
+
+    def near(self, section: BookSection | None) -> float:
+        """Return how near a section that names nothing asked for has to be: a share of the best likeness."""
+        if section is None or not self.named:
+            return NEAR
+        beside = {section.index - 1, section.index + 1} & self.named
+        return NEAR_NEXT if beside else self.elsewhere
 
 
 def _units(
@@ -185,7 +200,7 @@ def _units(
         if value <= 0:
             continue
         along = chapter.number / max(1, last_number[chapter.book.book_id])
-        setting = _setting(chapter, value, along, asked, top_similarity, rarity)
+        setting = _setting(chapter, value, along, wishes, asked, top_similarity, rarity)
         for section in chapter.sections or (None,):
             unit = _unit(setting, section, wishes, answers, top_similarity, rarity)
             units.setdefault(unit.place, unit)  # two sections of a chapter may share a heading: cited once
@@ -196,6 +211,7 @@ def _setting(
     chapter: Chapter,
     value: float,
     along: float,
+    wishes: Wishes,
     asked: Sequence[frozenset[str]],
     top_similarity: float,
     rarity: Rarity,
@@ -206,7 +222,20 @@ def _setting(
     focus = max(covered(asked, stems(chapter.title), rarity), mean)
     titled = max(rarity.overlap(way, stems(topic(chapter.title))) for way in own_asked)
     carried = 0.45 * value * (1 - FOCUS_COUNTS + FOCUS_COUNTS * focus) + 0.12 * titled
-    return _Setting(chapter, chapter_stems(chapter), own_asked, carried, focus, titled, along)
+    named = frozenset(
+        section.index for section in chapter.sections if covered(own_asked, stems(section.title), rarity) > 0
+    )
+    return _Setting(
+        chapter,
+        chapter_stems(chapter),
+        own_asked,
+        carried,
+        focus,
+        titled,
+        named,
+        NEAR_ELSEWHERE[wishes.depth],
+        along,
+    )
 
 
 def _unit(
@@ -244,7 +273,10 @@ def _unit(
         around=setting.around,
         focus=setting.focus,
         aside=aside,
-        answers=names > 0 or setting.titled > 0 or like >= NEAR,
+        answers=names > 0
+        or setting.titled > TITLED
+        or like >= setting.near(section)
+        or bool(wishes.wanted & found),
         relevance=relevance,
     )
 

@@ -101,6 +101,11 @@ def topic_stems(text: str) -> frozenset[str]:
     return stems(said)
 
 
+LEAST_WEIGHT = 0.4
+"""Of a stem that every text has: the reading was found by the query, so that what it is about is in all of
+it, and the odd word out must not be all that counts."""
+
+
 class Rarity:
     """How much a stem says: the fewer texts of the reading it is in, the more (inverse document frequency).
 
@@ -121,7 +126,7 @@ class Rarity:
         self._weighed: dict[frozenset[str], float] = {}
 
     def __getitem__(self, word: str) -> float:
-        return max(0.05, self._weights.get(word, self._unseen))
+        return max(LEAST_WEIGHT, self._weights.get(word, self._unseen))
 
     def weight(self, text: frozenset[str]) -> float:
         """Return the summed weight of stems."""

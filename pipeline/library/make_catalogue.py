@@ -47,7 +47,8 @@ def merge(facts: Json, written: Json) -> Json:
     """Return the shipped form of a book: its facts, with the written summaries chapter by chapter.
 
     Raises:
-        Incomplete: a chapter has no summary or key concepts, or a summary belongs to no chapter.
+        Incomplete: a chapter has no summary, no key concepts or no list of questions (which may be empty), or
+            a summary belongs to no chapter.
     """
     by_number: Mapping[Any, Json] = {chapter["number"]: chapter for chapter in written.get("chapters", ())}
     chapters = [_merge_chapter(chapter, by_number) for chapter in facts["chapters"]]
@@ -60,8 +61,10 @@ def _merge_chapter(facts: Json, by_number: Mapping[Any, Json]) -> Json:
     written = by_number.get(facts["number"], {})
     summary = " ".join(written.get("summary", "").split())
     concepts = [concept.strip() for concept in written.get("key_concepts", ())]
-    if not summary or not concepts or not all(concepts):
-        raise Incomplete(f"chapter {facts['number']} ({facts['title']}) has no summary or no key concepts")
+    if not summary or not concepts or not all(concepts) or "questions" not in written:
+        raise Incomplete(
+            f"chapter {facts['number']} ({facts['title']}) has no summary, no key concepts or no questions"
+        )
     chapter = {
         "number": facts["number"],
         "title": facts["title"],
@@ -70,8 +73,7 @@ def _merge_chapter(facts: Json, by_number: Mapping[Any, Json]) -> Json:
         "key_concepts": concepts,
         "sections": facts["sections"],
     }
-    if questions := [" ".join(question.split()) for question in written.get("questions", ())]:
-        chapter["questions"] = questions
+    chapter["questions"] = [" ".join(question.split()) for question in written["questions"]]
     if "terms" in facts:
         chapter["terms"] = facts["terms"]
     return chapter

@@ -16,35 +16,34 @@ from dataclasses import dataclass
 from pipeline.errors import NoRelevantBooks
 from pipeline.outline import FoundBook, FoundChapter, reading_minutes
 
-WEIGHT_COSINE = 7.20
-WEIGHT_SECTION_COSINE = 3.86
-WEIGHT_QUESTION_COSINE = 5.60
-WEIGHT_COVERAGE = 3.05
-WEIGHT_UNKNOWN = -2.60
-WEIGHT_LENGTH = 2.12
-BIAS = -10.18
+WEIGHT_COSINE = 7.41
+WEIGHT_SECTION_COSINE = 2.34
+WEIGHT_QUESTION_COSINE = 5.38
+WEIGHT_COVERAGE = 3.17
+WEIGHT_UNKNOWN = -2.65
+WEIGHT_LENGTH = 2.31
+BIAS = -9.91
 LONG = 8
 """Words from which on a question is as long as can be: one word is easily near something, a whole sentence is
 near nothing in particular."""
-UNASKED = 0.2
-"""A chapter without questions, as most of own books are, is taken to have one that is so much nearer than its
-nearest section: then a library without any refuses and accepts wrongly about as often."""
 ENOUGH_WEIGHT = 20.0
 """Weight of words that covers a question in full (some three rare words and their pairs): a long question
 names more than one chapter can hold."""
 
 ACCEPTED = 0.5
 """The least confidence: below, the library is not about the question."""
-CONFIDENCE_BEST = 1.11
+CONFIDENCE_BEST = 1.10
 CONFIDENCE_SECOND = 0.81
-CONFIDENCE_BIAS = 1.28
+CONFIDENCE_BIAS = 1.29
 SECOND_AT_LEAST = -3.0
 """Log odds that the second best chapter is taken to have at least: a library may have one on a subject."""
 RELEVANT = 0.6
-"""The least score of further chapters. More than that of the best: a bad chapter spoils a course more than a
-missing one, and of the judged ones above it half answer."""
-RELATED = 0.15
-"""The least score of chapters that fill long courses, only in books with a chapter that is accepted."""
+"""The least score of chapters beside the best: a bad chapter spoils a course more than a missing one, and of
+the judged ones above it half answer."""
+RELATED = 0.35
+"""The least score of chapters that fill long courses, only in the best chapter's book and those at home."""
+AT_HOME = 0.5
+"""The score of a chapter from which on its book is at home in the subject."""
 
 READING_FACTOR = 2.0
 """Reading offered to the author, as a multiple of the time asked for: it chooses sections from it."""
@@ -63,7 +62,8 @@ class Evidence:
     section_cosine: float
     """Of the question's vector and that of the chapter's nearest section, -1 to 1."""
     question_cosine: float
-    """Of the question's vector and that of the nearest that people ask of the chapter, -1 to 1."""
+    """Of the question's vector and that of the nearest that people ask of the chapter, or of its nearest
+    section where that is nearer: no chapter loses by having questions. -1 to 1."""
     coverage: float
     """Weighted share of the question's words that the chapter has, 0 to 1."""
     unknown: float = 0.0
@@ -117,12 +117,14 @@ def confidence(hits: Sequence[Hit]) -> float:
     """
     if not hits:
         return 0.0
-    best, second = (math.log(s / (1 - s)) for s in (_inside(hit.score) for hit in (hits[0], hits[:2][-1])))
+    best, *others = (_log_odds_of(hit.score) for hit in hits[:2])
+    second = others[0] if others else SECOND_AT_LEAST
     return 1.0 / (1.0 + math.exp(-confidence_log_odds(best, second)))
 
 
-def _inside(points: float) -> float:
-    return min(max(points, 1e-4), 1 - 1e-4)
+def _log_odds_of(points: float) -> float:
+    inside = min(max(points, 1e-4), 1 - 1e-4)  # scores are rounded
+    return math.log(inside / (1 - inside))
 
 
 def confidence_log_odds(best: float, second: float) -> float:
@@ -150,7 +152,7 @@ def choose(
 
 
 def _enough(hits: Sequence[Hit], wanted_minutes: float) -> list[Hit]:
-    home = {hits[0].book_id, *(hit.book_id for hit in hits if hit.score >= ACCEPTED)}
+    home = {hits[0].book_id, *(hit.book_id for hit in hits if hit.score >= AT_HOME)}
     chosen: list[Hit] = []
     books: set[str] = set()
     minutes = 0

@@ -47,7 +47,7 @@ class Library:
 
         Raises:
             NoRelevantBooks: the library is not about the query; the message names the nearest books.
-            LibraryUnavailable: no chapter has a vector of this embedder yet.
+            LibraryUnavailable: the library is not embedded with this embedder yet.
         """
         hits = await self.hits(brief.query, vector)
         return relevance.choose(brief.query, hits, brief.budget_minutes, foreign=self._foreign(brief.query))
@@ -74,7 +74,7 @@ class Library:
             filters: the books to keep to.
 
         Raises:
-            LibraryUnavailable: no chapter has a vector of this embedder yet.
+            LibraryUnavailable: the library is not embedded with this embedder yet.
         """
         hits = (await self.hits(text, vector, filters))[:limit]
         scores = {(hit.book_id, hit.number): hit.score for hit in hits}
@@ -106,7 +106,8 @@ class Library:
                     f"The library was embedded with another {self._embedder.model} than the one that answers "
                     f"now, which gives {len(vector)} dimensions; whoever runs this server has to look at it."
                 ) from error
-            if not rows and not await self._sql.has_vectors(conn, model=self._embedder.model):
+            few = len(rows) < CANDIDATES  # so few are all there are, or all that is embedded yet
+            if few and not await self._sql.has_load(conn, model=self._embedder.model):
                 raise LibraryUnavailable(await self._not_embedded(conn))
         length = relevance.length(words)
         hits = [_hit(row, length) for row in rows]
@@ -165,7 +166,7 @@ class Library:
 
         Raises:
             EmbedderUnavailable: the question could not be turned into a vector.
-            LibraryUnavailable: no chapter has a vector of this embedder yet.
+            LibraryUnavailable: the library is not embedded with this embedder yet.
         """
         (vector,) = await self._embedder.embed([question])
         chapters = await self.search(question, vector, limit=SHOWN_RESULTS, filters=filters)
@@ -192,12 +193,11 @@ class Library:
 
 
 def _hit(row: Any, length: float) -> Hit:
-    section_cosine = row["section_cosine"] or 0.0  # a chapter may have no sections
-    asked = row["question_cosine"]
+    section_cosine = row["cosine"] if row["section_cosine"] is None else row["section_cosine"]
     evidence = Evidence(
         cosine=row["cosine"],
         section_cosine=section_cosine,
-        question_cosine=section_cosine + relevance.UNASKED if asked is None else asked,
+        question_cosine=max(section_cosine, row["question_cosine"] or -1.0),  # not all have questions
         coverage=min(1.0, row["coverage"] or 0.0),  # a question may have no words
         unknown=row["unknown"] or 0.0,
         length=length,

@@ -189,8 +189,9 @@ SELECT (SELECT count(*) + coalesce(sum(cardinality(questions)), 0) FROM book_cha
 -- The models that there are vectors of.
 SELECT model FROM library_loads ORDER BY loaded_at DESC;
 
--- name: has_vectors$
-SELECT EXISTS (SELECT FROM chapter_vectors WHERE model = :model);
+-- name: has_load$
+-- Whether the library is whole with vectors of a model: an own book may have them when the others do not yet.
+SELECT EXISTS (SELECT FROM library_loads WHERE model = :model);
 
 -- name: chapters
 -- Chapters with all that an author reads of them, by (book, number).

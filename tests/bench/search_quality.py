@@ -116,7 +116,7 @@ def _errors(asked: Sequence[Asked]) -> Table:
         "the queries; the others were looked at only to report. Half of the judged queries are worded as "
         "nobody words a book (“someone is stealing from the till”). The questions that people ask, which the "
         "catalogue has of each chapter, were written from titles, sections and terms by who had not seen "
-        "these queries.",
+        "these queries; but they are of a kind with them, and learners may ask in yet other words.",
         ("queries", "covered, falsely refused", "not covered, falsely accepted", "with full MiniLM vectors"),
     )
     for name, cases in _error_parts(asked).items():

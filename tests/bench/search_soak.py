@@ -31,6 +31,7 @@ from tests.bench.report import Table, ms, percentile
 
 CHAPTERS_A_BOOK = 25
 SECTIONS_A_CHAPTER = 5
+QUESTIONS_A_CHAPTER = 8
 SUBJECT = "synthetic one"
 """A subject that every tenth book has, to filter by."""
 
@@ -41,6 +42,7 @@ class Words:
 
     titles: tuple[str, ...]
     concepts: tuple[str, ...]
+    questions: tuple[str, ...]
 
 
 Shelf = tuple[list[str], list[Words]]
@@ -55,7 +57,8 @@ def shelves() -> list[Shelf]:
 
 def _words(chapter: dict[str, Any]) -> Words:
     titles = (chapter["title"], *(section["title"] for section in chapter["sections"]))
-    return Words(titles, (*chapter["key_concepts"], *chapter.get("terms", ())))
+    concepts = (*chapter["key_concepts"], *chapter.get("terms", ()))
+    return Words(titles, concepts, tuple(chapter["questions"]) or titles)
 
 
 def synthetic_books(chapters: int, *, sections: int, seed: int = 6) -> Iterator[dict[str, Any]]:
@@ -99,6 +102,7 @@ def _chapter(
         "sections": [
             {"title": f"{chance.choice(source().titles)}: {concept()}", "words": 900} for _ in range(sections)
         ],
+        "questions": [f"{chance.choice(source().questions)} {concept()}" for _ in range(QUESTIONS_A_CHAPTER)],
     }
 
 
@@ -141,7 +145,8 @@ async def soak(
         await fill_vectors(conn, embedder)
         await ensure_index(conn, embedder.model, from_chapters=index_from)
         await conn.execute(
-            "ANALYZE books, book_chapters, book_sections, chapter_vectors, section_vectors", timeout=600
+            "ANALYZE books, book_chapters, book_sections, chapter_vectors, section_vectors, question_vectors",
+            timeout=600,
         )
     embedded = time.perf_counter()
     questions = judged_queries()[:searches]
@@ -229,8 +234,9 @@ def table(soaked: Soaked) -> Table:
     """Return the measurements as a table of docs/soak.md."""
     result = Table(
         "A large library",
-        f"{soaked.chapters:,} synthetic chapters (marked as such, made of the shipped books' titles and "
-        f"terms) with {soaked.sections:,} sections, in a database of their own. A search is what a course "
+        f"{soaked.chapters:,} synthetic chapters (marked as such, made of the shipped books' titles, terms "
+        f"and questions) with {soaked.sections:,} sections and {QUESTIONS_A_CHAPTER} questions each, in a "
+        "database of their own. A search is what a course "
         "and `GET /books/search` do once the question has its vector; "
         f"{len(soaked.search_s)} judged questions, one after another. Recall: of the chapters that an exact "
         "search finds nearest, the share that the index finds.",

@@ -38,6 +38,9 @@ import asyncpg, redis.asyncio
 
 NAME = sys.argv[1]
 
+def say(line):  # in one write: two children share the output
+    os.write(1, f"{line}\\n".encode())
+
 async def use_services():
     connection = await asyncpg.connect(os.environ["DATABASE_URL"], timeout=5)
     await connection.execute(f"CREATE TABLE IF NOT EXISTS starts_of_{NAME} ()")
@@ -56,12 +59,12 @@ async def answer(reader, writer):
 async def main():
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    print(f"{NAME} started for the {await use_services()}. time as {os.getpid()}", flush=True)
+    say(f"{NAME} started for the {await use_services()}. time as {os.getpid()}")
     if NAME == "web":
         await asyncio.start_server(answer, os.environ["HOST"], int(os.environ["PORT"]))
     await asked.wait()
     await use_services()
-    print(f"{NAME} stopped", flush=True)
+    say(f"{NAME} stopped")
 
 asyncio.run(main())
 """

@@ -329,6 +329,30 @@ async def test_what_people_ask_finds_a_chapter_that_says_it_otherwise(pool: Pool
     assert book.book_id == "our-knitting-book"
 
 
+async def test_a_chapter_does_not_lose_by_having_questions(pool: Pool) -> None:
+    book = json.loads(next(b.text for b in catalogue.shipped() if b.book_id == "pro-git"))
+    twin = book | {"id": "twin", "chapters": [c | {"questions": []} for c in book["chapters"]]}
+    await add_own_book(pool, twin)
+    await load_catalogue(pool, EMBEDDER)
+    library = Library(pool, EMBEDDER)
+    for chapter in book["chapters"]:
+        for asked in (chapter["title"], *(section["title"] for section in chapter["sections"][:3])):
+            scores = {
+                hit.book_id: hit.score
+                for hit in await library.hits(asked, await vector_of(asked))
+                if hit.number == chapter["number"]
+            }
+            assert scores["pro-git"] >= scores.get("twin", 0.0), asked
+
+
+async def test_an_own_book_alone_is_not_taken_for_the_library(pool: Pool) -> None:
+    await add_own_book(pool, OWN_BOOK)
+    async with pool.acquire() as conn:
+        await catalogue.fill_vectors(conn, EMBEDDER)
+    with pytest.raises(LibraryUnavailable, match="not loaded yet"):
+        await found(Library(pool, EMBEDDER), "knitting patterns")
+
+
 FILTERED = {
     "subject": (Filters(subject="Finance"), {"principles-finance-2e"}),
     "level": (

@@ -396,7 +396,8 @@ async def test_each_failure_has_its_name(
     streams: bool,
 ) -> None:
     await openai_server.configure(fail_always=fault, ignore_stream=not streams, huge_mb=20)
-    author = make_author(timeouts=Timeouts(read_s=0.4, total_s=1.2))
+    brief = Timeouts(read_s=0.4, total_s=1.2)
+    author = make_author(timeouts=Timeouts(read_s=20, total_s=60) if fault == "huge" else brief)
     with pytest.raises(CourseError) as raised:
         await author.parts(assignment())
     assert isinstance(raised.value, expected)

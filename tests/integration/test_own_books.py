@@ -160,6 +160,23 @@ def test_an_exported_book_comes_back_as_it_was(http: httpx2.Client) -> None:
     assert [c["url"] for c in exported.json()["chapters"]] == ["knots.md#bends", "knots.md#hitches"]
 
 
+def test_chapters_without_sections_are_found_by_what_they_say(http: httpx2.Client) -> None:
+    text = b"# Knots\n\n## Bends\n\n" + b"A bend joins two ropes of one size, as the sheet bend does. " * 9
+    text += b"\n\n## Hitches\n\n" + b"A hitch fastens a rope to a post: the clove hitch, for one. " * 9
+    book_id = add(http, "more-knots.md", text).json()["book_id"]
+    for question in ("join two ropes", "clove hitch", "tie a rope to a post"):
+        (best, *_) = http.get("/books/search", params={"q": question}).json()["results"]
+        assert (best["book_id"], best["score"] > 0.5) == (book_id, True), question
+
+
+def test_questions_that_say_nothing_are_refused_by_name(http: httpx2.Client) -> None:
+    for bad in ("", "   ", "x" * 301):
+        chapter = {"number": 1, "title": "Bowlines", "questions": ["how to tie a bowline", bad]}
+        refused = add(http, "loops.json", json.dumps({"title": "L", "chapters": [chapter]}).encode())
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "broken_file")
+        assert "chapters.0.questions.1" in refused.json()["error"]["message"]
+
+
 def test_what_people_ask_of_a_chapter_comes_with_the_book(http: httpx2.Client) -> None:
     chapter = {"number": 1, "title": "Bowlines", "questions": ["a loop that holds a boat and opens again"]}
     book_id = add(http, "loops.json", json.dumps({"title": "Loops", "chapters": [chapter]}).encode()).json()[

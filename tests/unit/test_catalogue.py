@@ -36,7 +36,7 @@ FACTS: dict[str, Any] = {
 }
 WRITTEN: dict[str, Any] = {
     "chapters": [
-        {"number": 0, "summary": "Why  nothing\ncounts.", "key_concepts": ["zero"]},
+        {"number": 0, "summary": "Why  nothing\ncounts.", "key_concepts": ["zero"], "questions": []},
         {
             "number": 1,
             "summary": "How to count.",
@@ -118,13 +118,13 @@ def test_facts_are_copied_as_they_are_and_summaries_tidied() -> None:
         **FACTS["chapters"][0],
         "summary": "Why nothing counts.",
         "key_concepts": ["zero"],
+        "questions": [],
     }
     assert book["chapters"][1]["title"] == "“One” & more"
     assert book["chapters"][1]["sections"] == FACTS["chapters"][1]["sections"]
     assert book["chapters"][1]["terms"] == ["tally"]
     assert book["chapters"][1]["key_concepts"] == ["tally", "one"]
     assert book["chapters"][1]["questions"] == ["count my sheep"]
-    assert "questions" not in book["chapters"][0]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,10 @@ def test_facts_are_copied_as_they_are_and_summaries_tidied() -> None:
         ),
         pytest.param(
             [{**WRITTEN["chapters"][0], "key_concepts": []}, WRITTEN["chapters"][1]], id="no concepts"
+        ),
+        pytest.param(
+            [WRITTEN["chapters"][0], {k: v for k, v in WRITTEN["chapters"][1].items() if k != "questions"}],
+            id="questions of an older form",
         ),
         pytest.param([*WRITTEN["chapters"], {**WRITTEN["chapters"][0], "number": 9}], id="one too many"),
     ],

@@ -180,12 +180,17 @@ async def test_summaries_say_only_what_catalogue_and_headings_say() -> None:
         *(
             stems(text)
             for chapter in DCF_READING
-            for text in (chapter.summary, chapter.title, *(s.title for s in chapter.sections))
+            for text in (
+                chapter.summary,
+                chapter.title,
+                *chapter.key_concepts,
+                *(section.title for section in chapter.sections),
+            )
         )
     )
     told_by_us = stems(
         "covers works through takes up deals with reading about minutes rest working examples by hand problem"
-        " redoing its from memory includes all of it sitting has more than begin part chapter"
+        " redoing its from memory includes all of it sitting has more than begin part chapter terms"
     )
     for section in all_sections(review.parts):
         unknown = {word for word in stems(section.content_summary) - known - told_by_us if not word.isdigit()}
@@ -203,7 +208,7 @@ async def test_pace_changes_number_and_length_of_sections() -> None:
 
 
 async def test_depth_changes_what_is_chosen_and_what_is_asked_for() -> None:
-    reviews = {d: await course(assignment(DCF, 3, DCF_READING, depth=d)) for d in Depth}
+    reviews = {d: await course(assignment(DCF, 2, DCF_READING, depth=d)) for d in Depth}
     cited = {d: frozenset(map(place_of, all_sources(r.parts))) for d, r in reviews.items()}
     assert cited[Depth.OVERVIEW] != cited[Depth.EXPERT]
     assert len({words_of(review) for review in reviews.values()}) == len(Depth)

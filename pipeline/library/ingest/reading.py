@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field, StringConstraints
 
 from pipeline.outline import Value
 
@@ -65,6 +66,9 @@ class Lenient(Value):
     model_config = ConfigDict(extra="ignore")
 
 
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
 class ReadSection(Lenient):
     """A section of a chapter."""
 
@@ -84,7 +88,7 @@ class ReadChapter(Lenient):
     summary: str = Field(default="", max_length=4_000)
     key_concepts: tuple[str, ...] = Field(default=(), max_length=50)
     terms: tuple[str, ...] = Field(default=(), max_length=2_000)
-    questions: tuple[str, ...] = Field(default=(), max_length=50)
+    questions: tuple[Question, ...] = Field(default=(), max_length=50)
     """What people ask that the chapter answers, in their own words."""
     sections: tuple[ReadSection, ...] = Field(default=(), max_length=2_000)
 
