@@ -4,7 +4,7 @@ import { cancelCourse, fetchBook, retryCourse, watchCourse } from "./coursecast.
 import { emptyCourse, fold, foldDraft } from "./course.js";
 import { $, inFrame, setText } from "./dom.js";
 import { copyFrom, deleteIfSure, say, whileBusy } from "./buttons.js";
-import { drawClock, drawCourse } from "./view.js";
+import { drawClock, drawCourse, drawHead } from "./view.js";
 import { connectionText, failureText, nowText } from "./words.js";
 
 /** Show course `id` until the function returned is called; `known`: what was just asked for. */
@@ -15,7 +15,7 @@ export function follow(id, known, onDeleted) {
 
 	function change(next) {
 		course = next;
-		timer ??= setTimeout(inFrame, 16, draw); // once a frame
+		timer ??= setTimeout(() => over || inFrame(draw), 16); // once a frame
 		for (const { book_id: book } of course.books) if (!urls.has(book)) findBook(book);
 	}
 
@@ -73,7 +73,7 @@ export function follow(id, known, onDeleted) {
 	const act = ({ target }, label, action) => whileBusy(target, label, async () => {
 		try {
 			await action(id);
-			if (course.status !== "processing") begin(); // the watch had ended
+			if (!over && course.status !== "processing") begin(); // it had ended
 		} catch ({ message }) {
 			setText($("now"), message);
 			say(message);
@@ -84,6 +84,7 @@ export function follow(id, known, onDeleted) {
 	$("copy").onclick = () => copyFrom($("download").href, $("copy"));
 	$("delete").onclick = async () => (await deleteIfSure(course.title || course.query, id)) && onDeleted();
 	const clock = setInterval(() => course.status === "processing" && tick(), 1000);
+	drawHead(course); // it gets the focus now
 	inFrame(draw);
 	begin();
 	return () => {

@@ -17,7 +17,7 @@ export function drawCourse(course, urls, live, tick) {
 	return more;
 }
 
-function drawHead({ title, query, hours, preferences: { depth, pace }, failure, parts }) {
+export function drawHead({ title, query, hours, preferences: { depth, pace }, failure, parts }) {
 	setText($("title"), title || query || "Your course");
 	const [asked, wishes] = $("asked").children;
 	setText(asked, query && `“${query}”`);

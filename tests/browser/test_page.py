@@ -314,6 +314,19 @@ def test_the_whole_journey_works_with_the_keyboard_alone(
     assert httpx2.get(f"{running_house.base_url}/courses/{course_id}").status_code == 404
 
 
+def test_the_heading_says_the_topic_when_it_gets_the_focus(visitor: Visitor) -> None:
+    page = visitor.open("/")
+    page.evaluate(
+        """() => {
+          window.heard = [];
+          addEventListener("focusin", ({ target }) => heard.push(target.textContent));
+        }"""
+    )
+    page.get_by_role("button", name="Learn DCF valuation").click()
+    expect(page.locator("#title")).to_be_focused()
+    assert page.evaluate("heard") == ["Learn DCF valuation", "Learn DCF valuation"]  # the chip, the heading
+
+
 def test_enter_sends_the_query(visitor: Visitor) -> None:
     page = visitor.open("/")
     page.get_by_label("Topic or goal").fill("Learn DCF valuation")
