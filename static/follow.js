@@ -69,7 +69,7 @@ export function follow(id, known, onDeleted) {
 		$("title").focus();
 	}
 
-	/** Cancel or retry: the course answers through its log. */
+	/** The course answers through its log. */
 	const act = ({ target }, label, action) => whileBusy(target, label, async () => {
 		try {
 			await action(id);
@@ -84,7 +84,7 @@ export function follow(id, known, onDeleted) {
 	$("copy").onclick = () => copyFrom($("download").href, $("copy"));
 	$("delete").onclick = async () => (await deleteIfSure(course.title || course.query, id)) && onDeleted();
 	const clock = setInterval(() => course.status === "processing" && tick(), 1000);
-	drawHead(course); // it gets the focus now
+	drawHead(course); // it gets focus
 	inFrame(draw);
 	begin();
 	return () => {

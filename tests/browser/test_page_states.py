@@ -249,17 +249,17 @@ def test_nothing_jumps_while_a_long_course_streams_in(
     assert page.evaluate("shifts") == []
     finish(course, page)
     # Without motion, parts shorter than the screen give back at the end what was kept free for them.
-    spare = 0.12 if motion == "reduce" else 0
+    spare = 0.05 if motion == "reduce" else 0
     assert page.evaluate("shifts.reduce((sum, [, value]) => sum + value, 0)") <= spare
 
 
 HEIGHTS = "() => ['#title', '.part'].map((place) => document.querySelector(place).offsetHeight)"
 
 
-def test_room_is_kept_on_a_screen_while_a_course_is_written(
+def test_room_is_kept_on_a_screen_only_and_for_parts_while_they_are_written(
     make_visitor: MakeVisitor, newsdesk: Desk
 ) -> None:
-    """Without motion; neither on paper nor in a course that is complete."""
+    """Without motion; the heading keeps its room, since giving it back would move all that is read."""
     course, page = plan(newsdesk, make_visitor, 360, reduced_motion="reduce")
     write(course, page)
     page.emulate_media(media="print")
@@ -268,9 +268,9 @@ def test_room_is_kept_on_a_screen_while_a_course_is_written(
     assert page.evaluate(HEIGHTS) == on_paper
     page.emulate_media(media="screen")
     finish(course, page)
-    complete = page.evaluate(HEIGHTS)
+    _, part = page.evaluate(HEIGHTS)
     page.emulate_media(reduced_motion="reduce")
-    assert page.evaluate(HEIGHTS) == complete
+    assert page.evaluate(HEIGHTS)[1] == part
 
 
 DRAW_A_REVIEW = """async () => {
