@@ -26,3 +26,6 @@ CREATE TABLE question_vectors (
 );
 
 CREATE INDEX question_vectors_chapter ON question_vectors (chapter_id);
+
+-- Planned anew at every call, with the books of a filter in it: only then are they looked up by a hash, not one by one.
+ALTER FUNCTION library_with_word(tsquery, bigint, text[]) SET plan_cache_mode = force_custom_plan;
