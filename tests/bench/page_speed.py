@@ -73,8 +73,8 @@ async def measure(settings: Settings) -> list[Table]:
     """
     table = Table(
         "The page while a course streams in",
-        f"A course of {HOURS} hours in Debian's Chromium, from the opening of its page to the last event; the "
-        "start page was open before, so that starting a browser is not in it. "
+        f"A course of {HOURS} hours in Debian's Chromium, from the opening of its page to the last event; "
+        "the start page was open before, so that starting a browser is not in it. "
         "*Main thread* is script, style, layout and paint; each figure is divided by the events that came, "
         "drafts included. A long task is one of more than 50 ms. "
         f"Of {len(VIEWERS)} viewers ({'; '.join(VIEWERS)}): the costs of the slowest, the longest task "
