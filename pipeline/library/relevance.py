@@ -40,7 +40,7 @@ SECOND_AT_LEAST = -3.0
 RELEVANT = 0.6
 """The least score of chapters beside the best: a bad chapter spoils a course more than a missing one, and of
 the judged ones above it half answer."""
-RELATED = 0.35
+RELATED = 0.45
 """The least score of chapters that fill long courses, only in the best chapter's book and those at home."""
 AT_HOME = 0.5
 """The score of a chapter from which on its book is at home in the subject."""
@@ -160,9 +160,8 @@ def _enough(hits: Sequence[Hit], wanted_minutes: float) -> list[Hit]:
         if len(chosen) == MOST_CHAPTERS or (len(chosen) >= LEAST_CHAPTERS and minutes >= wanted_minutes):
             break
         is_filler = hit.score >= RELATED and hit.book_id in home and minutes < wanted_minutes
-        if not (hit.score >= RELEVANT or is_filler) or (
-            hit.book_id not in books and len(books) == MOST_BOOKS
-        ):
+        is_wanted = hit is hits[0] or hit.score >= RELEVANT or is_filler
+        if not is_wanted or (hit.book_id not in books and len(books) == MOST_BOOKS):
             continue
         chosen.append(hit)
         books.add(hit.book_id)

@@ -65,7 +65,8 @@ def test_two_near_chapters_are_surer_than_one_and_one_can_be_sure_enough() -> No
 
 
 def test_what_is_accepted_has_chapters_though_none_is_sure_by_itself() -> None:
-    assert chapters(best_first(*shelf("A", 0.45, 0.44)), 120) == [0.45, 0.44]
+    assert chapters(best_first(*shelf("A", 0.49, 0.46)), 120) == [0.49, 0.46]
+    assert chapters(best_first(*shelf("A", 0.4, 0.35)), 120) == [0.4]
 
 
 def test_chapters_come_by_book_the_best_book_first() -> None:
@@ -82,9 +83,9 @@ def test_a_longer_course_gets_more_chapters() -> None:
 
 
 def test_a_long_course_is_filled_from_the_books_that_are_about_it() -> None:
-    hits = best_first(*shelf("A", 0.9, 0.4, 0.01), *shelf("B", 0.45, 0.4), *shelf("C", 0.7))
+    hits = best_first(*shelf("A", 0.9, 0.5, 0.01), *shelf("B", 0.49, 0.48), *shelf("C", 0.7))
     assert chapters(hits, 30) == [0.9, 0.7]
-    assert chapters(hits, 2_400) == [0.9, 0.4, 0.7]
+    assert chapters(hits, 2_400) == [0.9, 0.5, 0.7]
     assert chapters(best_first(*shelf("A", 0.9, 0.8, 0.7, 0.6, 0.1)), 30) == [0.9, 0.8, 0.7, 0.6]
 
 
