@@ -24,9 +24,7 @@ CORE_CHAPTERS = 3
 CORE_SHARE = 0.6  # of the best chapter's answer so far
 CLOSE_KIN = 0.2  # words shared with a core chapter (weighted Dice) that count in full
 BOOK_COUNTS = 0.35  # how much a chapter is carried by the rest of its book
-OTHER_SUBJECT = (
-    0.75  # for a book that shares no subject with the leading one and is not called after the query
-)
+OTHER_SUBJECT = 0.75  # for a book that shares no subject with the leading one, nor is called after the query
 LEADING_ON_TOPIC = 0.4  # of the best chapter's answer; below it a chapter of the leading book is filler
 OTHER_ON_TOPIC = 0.48  # the same for any other book, which also has to have the words of the query
 BOOK_SAYS = 0.75  # what the words of the whole book count for one of its chapters

@@ -73,7 +73,7 @@ WHERE (c.chapter_id, q.position - 1) > (:after, :after_index)
 ORDER BY c.chapter_id, q.position LIMIT :most;
 
 -- name: store_chapter_vectors!
--- `:numbers` is all vectors one after another.
+-- `:numbers` is all vectors one after another. The three kinds are stored by one call: `:indexes` is all 0 here.
 INSERT INTO chapter_vectors (model, chapter_id, embedding)
 SELECT :model::text, v.chapter_id,
        ((:numbers::real[])[(v.position - 1) * :dimensions::bigint + 1 : v.position * :dimensions::bigint])::vector

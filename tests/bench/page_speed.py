@@ -151,7 +151,7 @@ async def _stream(base_url: str, viewer: dict[str, Any], *, warm: bool = False) 
         page = await browser.new_page(base_url=base_url, **viewer)
         await page.add_init_script(OBSERVE)
         await page.goto("/")
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(SETTLE_S)  # no event tells that a browser has nothing more to start
         for _ in range(2 if warm else 1):
             got = await _one(page, base_url)
         return got
@@ -176,9 +176,10 @@ async def _one(page: Page, base_url: str) -> Streamed:
         await page.goto(f"/c/{course_id}")
         # Not by looking at the page: Playwright's script in it would be measured, too.
         async with asyncio.timeout(COURSE_S):
-            while (await http.get(f"/courses/{course_id}/status")).json()["status"] == "processing":
-                await asyncio.sleep(0.2)
-        await asyncio.sleep(SETTLE_S)  # what was drawn last settles
+            async with http.stream("GET", f"/courses/{course_id}/events") as response:
+                async for _ in response.aiter_lines():
+                    pass  # the stream ends with the course
+        await asyncio.sleep(SETTLE_S)  # what was drawn last settles: long tasks are reported after they were
         after = await _spent(devtools)
         longest, shifted, shifts, status = await page.evaluate(
             "[longest, shifted, shifts, document.getElementById('course').dataset.status]"
