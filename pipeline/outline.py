@@ -94,7 +94,8 @@ class BookSection(Value):
     title: str
     words: int
     similarity: float = 0.0
-    """Cosine to the query's vector, -1 to 1; 0 where nothing was compared."""
+    """Cosine of the query's vector and its own, or that of a question which it answers: the nearer, -1 to 1;
+    0 where nothing was compared."""
     url: str = ""
     """Where it can be read, with page or anchor; '' where it has no address of its own."""
 
@@ -108,6 +109,13 @@ class Chapter(Value):
     title: str
     summary: str = ""
     key_concepts: tuple[str, ...] = ()
+    key_concept_sections: tuple[int | None, ...] = ()
+    """Position of the section that explains each key concept, None for the chapter as a whole; empty where
+    nobody said it."""
+    questions: tuple[str, ...] = ()
+    """What people ask that it answers, in their own words."""
+    question_sections: tuple[int | None, ...] = ()
+    """The same for each question: the section that answers it."""
     words: int = 0
     url: str = ""
     """Where the chapter can be read; the book's address where it has none of its own."""

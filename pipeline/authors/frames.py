@@ -226,6 +226,17 @@ CLAUSE = {
     Depth.EXPERT: ("Evaluate explanations of {0}",),
 }
 """For headings that ask: *how firms raise capital*."""
+ANSWER = {
+    Depth.OVERVIEW: ("Answer in two sentences: {0}?", "Answer “{0}?” in plain words"),
+    Depth.BALANCED: (
+        "Answer “{0}?” in your own words",
+        "Answer “{0}?” for somebody who asks you",
+        "Answer “{0}?” with an example",
+    ),
+    Depth.TECHNICAL: ("Answer “{0}?” with a worked case", "Answer “{0}?” in detail"),
+    Depth.EXPERT: ("Answer “{0}?” and say what the answer rests on",),
+}
+"""For what people ask: *does supply create its own demand*."""
 PAIR = {
     Depth.OVERVIEW: ("Outline how {0} and {1} belong together",),
     Depth.BALANCED: ("Explain how {0} and {1} are connected", "Compare {0} with {1} in a short table"),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.authors.asked import is_direct, questions_in
 from pipeline.authors.concepts import as_written, concepts_in
 from pipeline.authors.frames import (
     AGAIN,
+    ANSWER,
     BEARS,
     CLAUSE,
     CODE_SUBJECTS,
@@ -122,12 +124,16 @@ class _Writer:
         self._frames = frames
 
     def telling(self) -> Iterator[str]:
-        """Yield objectives, most telling first: best headings, concepts, what connects them, the rest."""
+        """Yield objectives, most telling first: the best heading, what people ask, concepts, other headings,
+        what connects them, the rest.
+        """
         ranked = sorted(range(len(self._units)), key=lambda i: (-self._units[i].relevance, i))
         lead = sorted(ranked[:2])
         first = self._phrases[lead[0]]
         for i in lead[:1]:
             yield self._of_heading(i)
+        if asked := questions_in(self._units):
+            yield self._of_question(asked[0])
         if terms := concepts_in(self._units):
             yield self._of_terms(terms, first)
         if self._plan.wishes.practical:
@@ -162,6 +168,10 @@ class _Writer:
         if kind is Kind.CONTRAST and (match := _CONTRAST.match(phrase.noun)):
             return f"Compare {match[1]} with {match[2]}"
         return _filled(self._frames.of_heading(depth, kind), phrase.noun)
+
+    def _of_question(self, question: str) -> str:
+        frames = ANSWER if is_direct(question) else CLAUSE
+        return self._frames.pick(frames[self._depth]).format(question)
 
     def _of_task(self, phrase: Phrase, unit: Unit) -> str:
         told = TASK if phrase.task.split()[0] in MEASURABLE else TASK_TOLD

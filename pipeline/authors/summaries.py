@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import permutations
 
+from pipeline.authors.asked import is_direct, questions_in
 from pipeline.authors.concepts import as_written, concepts_in
 from pipeline.authors.planning import Plan, PlannedSection
 from pipeline.authors.relevance import Unit
@@ -26,6 +27,7 @@ WHOLE = 0.5
 TIE = 0.1  # what a section's relevance counts where sentences fit equally well
 MOST_PLACES = 12
 MOST_TERMS = 4
+MOST_QUESTIONS = 2
 LISTING = 4  # pieces: a sentence that goes through a chapter
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
 _PIECE = re.compile(r"[;,]\s+(?:and\s+|or\s+)?")
@@ -158,6 +160,8 @@ def content_summary(plan: Plan, section: PlannedSection, order: int, context: st
         sentences.append(f"{opener} {listed(nouns)}.")
         if stems(context) - stems(sentences[0]):
             sentences.append(context)
+        elif asked := questions_in(units)[1:]:  # the first is an objective
+            sentences.append(_answers(asked[:MOST_QUESTIONS]))
         elif terms := _new_terms(plan, units):
             some = "Its terms:" if len(terms) > 1 else "Its main term is"
             sentences.append(f"{some} {listed(terms[:MOST_TERMS])}.")
@@ -165,6 +169,14 @@ def content_summary(plan: Plan, section: PlannedSection, order: int, context: st
         sentences.append(f"It is part of the chapter {quoted(clean(units[0].chapter.title))}.")
     sentences.append(_use_of_time(plan.wishes, section, units, order))
     return shorten(" ".join(filter(None, sentences)), MAX_SUMMARY)
+
+
+def _answers(asked: Sequence[str]) -> str:
+    """Return what people ask that is answered here: those that ask outright, or else those that do not."""
+    direct = [question for question in asked if is_direct(question)]
+    if direct:
+        return f"It answers {listed([quoted(f'{question}?') for question in direct])}."
+    return f"It tells {listed(list(asked))}."
 
 
 def _new_terms(plan: Plan, units: Sequence[Unit]) -> list[str]:

@@ -3,9 +3,11 @@
 Facts (titles, authors, licences, addresses, sections, word counts, key terms) come from FACTS.json and are
 copied as they are; nothing is composed or corrected. Summaries, key concepts and questions per chapter are
 our own words and come from ``DIR/<book_id>.json``: ``{"chapters": [{"number", "summary", "key_concepts",
-"questions"}]}``. Questions are what people ask whom the chapter helps, in everyday words; the search goes by
-them. The result is one file per book in ``catalogue/``. Without ``--summaries`` what is already there is
-kept, so that the facts can be refreshed; with ``--check`` nothing is written and a difference is an error.
+"key_concept_sections", "questions", "question_sections"}]}``. Questions are what people ask whom the chapter
+helps, in everyday words; the search goes by them. The two lists of sections say for each concept and each
+question which section explains or answers it, by position from 0, null for the chapter as a whole. The
+result is one file per book in ``catalogue/``. Without ``--summaries`` what is already there is kept, so that
+the facts can be refreshed; with ``--check`` nothing is written and a difference is an error.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,19 @@ BOOK_FACTS = (
     "level",
 )
 """In the order of the shipped file. A book without one of them (two name no authors) is shipped without."""
+
+CHAPTER_LINES = (
+    "number",
+    "title",
+    "words",
+    "summary",
+    "key_concepts",
+    "key_concept_sections",
+    "terms",
+    "questions",
+    "question_sections",
+)
+"""What the shipped file says of a chapter before its sections."""
 
 Json = dict[str, Any]
 
@@ -74,9 +89,23 @@ def _merge_chapter(facts: Json, by_number: Mapping[Any, Json]) -> Json:
         "sections": facts["sections"],
     }
     chapter["questions"] = [" ".join(question.split()) for question in written["questions"]]
+    for name, placed in (("key_concept_sections", concepts), ("question_sections", chapter["questions"])):
+        places = written.get(name, [])
+        if problem := _misplaced(places, len(placed), len(facts["sections"])):
+            raise Incomplete(f"chapter {facts['number']} ({facts['title']}): {name} {problem}")
+        if places:
+            chapter[name] = places
     if "terms" in facts:
         chapter["terms"] = facts["terms"]
     return chapter
+
+
+def _misplaced(places: Sequence[int | None], placed: int, sections: int) -> str | None:
+    if len(places) not in (0, placed):
+        return f"has {len(places)} positions for {placed}"
+    if any(place is not None and not 0 <= place < sections for place in places):
+        return "names a section that the chapter does not have"
+    return None
 
 
 def as_text(book: Json) -> str:
@@ -88,7 +117,7 @@ def as_text(book: Json) -> str:
 
 def _chapter_lines(chapter: Json) -> Iterator[str]:
     yield "    {"
-    for name in ("number", "title", "words", "summary", "key_concepts", "terms", "questions"):
+    for name in CHAPTER_LINES:
         if name in chapter:
             yield f"      {_json(name)}: {_json(chapter[name])},"
     if chapter["sections"]:

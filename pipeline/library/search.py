@@ -230,6 +230,9 @@ def _chapter(row: Any, sections: Sequence[BookSection]) -> Chapter:
         title=row["title"],
         summary=row["summary"],
         key_concepts=tuple(row["key_concepts"]),
+        key_concept_sections=tuple(row["key_concept_sections"]),
+        questions=tuple(row["questions"]),
+        question_sections=tuple(row["question_sections"]),
         words=row["words"],
         url=row["url"],
         sections=tuple(sections),
@@ -256,8 +259,10 @@ def _shown_chapter(row: Any) -> ShownChapter:
         words=row["words"],
         summary=row["summary"],
         key_concepts=tuple(row["key_concepts"]),
+        key_concept_sections=tuple(row["key_concept_sections"]),
         terms=tuple(row["terms"]),
         questions=tuple(row["questions"]),
+        question_sections=tuple(row["question_sections"]),
         sections=tuple(
             ShownSection(title=title, url=url, minutes=reading_minutes(words), words=words)
             for title, url, words in sections

@@ -47,10 +47,15 @@ class ShownChapter(Value):
     words: int
     summary: str
     key_concepts: tuple[str, ...]
+    key_concept_sections: tuple[int | None, ...]
+    """For each key concept the position in `sections`, from 0, of the one that explains it, null for the
+    chapter as a whole; empty where nobody said it."""
     terms: tuple[str, ...]
     """Names in the book's own glossary."""
     questions: tuple[str, ...]
     """What people ask that the chapter answers, in their own words; the search goes by them too."""
+    question_sections: tuple[int | None, ...]
+    """The same for each question: the section that answers it."""
     sections: tuple[ShownSection, ...]
 
 

@@ -23,15 +23,17 @@ WITH facts AS (
     FROM facts, json_to_record(book) AS b(id text, title text, authors text[], licence text, url text,
                                           language text, subjects text[], level text)
 ), chapters AS (
-    INSERT INTO book_chapters (book_id, number, title, summary, key_concepts, terms, questions, words, url,
-                               section_titles, book_words)
+    INSERT INTO book_chapters (book_id, number, title, summary, key_concepts, key_concept_sections, terms, questions,
+                               question_sections, words, url, section_titles, book_words)
     SELECT book ->> 'id', c.number, c.title, coalesce(c.summary, ''), coalesce(c.key_concepts, '{}'),
-           coalesce(c.terms, '{}'), coalesce(c.questions, '{}'), coalesce(c.words, 0), coalesce(c.url, ''),
+           coalesce(c.key_concept_sections, '{}'), coalesce(c.terms, '{}'), coalesce(c.questions, '{}'),
+           coalesce(c.question_sections, '{}'), coalesce(c.words, 0), coalesce(c.url, ''),
            ARRAY(SELECT s ->> 'title' FROM json_array_elements(c.sections) AS s),
            concat_ws(' · ', book ->> 'title', (SELECT string_agg(subject, ' · ')
                                                FROM json_array_elements_text(book -> 'subjects') AS subject))
     FROM facts, json_to_recordset(book -> 'chapters') AS c(number integer, title text, summary text,
-        key_concepts text[], terms text[], questions text[], words integer, url text, sections json)
+        key_concepts text[], key_concept_sections integer[], terms text[], questions text[], question_sections integer[],
+        words integer, url text, sections json)
     RETURNING chapter_id, number
 )
 INSERT INTO book_sections (chapter_id, index, title, words, url)
@@ -195,17 +197,27 @@ SELECT EXISTS (SELECT FROM library_loads WHERE model = :model);
 
 -- name: chapters
 -- Chapters with all that an author reads of them, by (book, number).
-SELECT c.chapter_id, c.number, c.title, c.summary, c.key_concepts, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
-       b.book_id, b.title AS book_title, b.authors, b.licence, b.url AS book_url, b.language, b.subjects, b.level
+SELECT c.chapter_id, c.number, c.title, c.summary, c.key_concepts, c.key_concept_sections, c.questions,
+       c.question_sections, c.words, coalesce(nullif(c.url, ''), b.url) AS url, b.book_id, b.title AS book_title,
+       b.authors, b.licence, b.url AS book_url, b.language, b.subjects, b.level
 FROM unnest(:book_ids::text[], :numbers::integer[]) AS wanted(book_id, number)
      JOIN book_chapters AS c USING (book_id, number) JOIN books AS b USING (book_id);
 
 -- name: sections
--- The sections of chapters, with how close each is to a question.
+-- The sections of chapters, with how close each is to a question: by itself, or by what people ask that it answers.
+WITH question AS MATERIALIZED (
+    SELECT :vector::real[]::vector AS embedding
+), answered AS (
+    SELECT q.chapter_id, c.question_sections[q.index + 1] AS index, max(-(q.embedding <#> question.embedding)) AS cosine
+    FROM question_vectors AS q JOIN book_chapters AS c USING (chapter_id) CROSS JOIN question
+    WHERE q.model = :model AND q.chapter_id = ANY(:chapter_ids::bigint[])
+    GROUP BY q.chapter_id, c.question_sections[q.index + 1]
+)
 SELECT s.chapter_id, s.index, s.title, s.words, s.url,
-       coalesce(-(v.embedding <#> (SELECT :vector::real[]::vector)), 0) AS similarity
+       coalesce(greatest(-(v.embedding <#> (SELECT embedding FROM question)), answered.cosine), 0) AS similarity
 FROM book_sections AS s
      LEFT JOIN section_vectors AS v ON v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index
+     LEFT JOIN answered ON answered.chapter_id = s.chapter_id AND answered.index = s.index
 WHERE s.chapter_id = ANY(:chapter_ids::bigint[])
 ORDER BY s.chapter_id, s.index;
 
@@ -219,8 +231,8 @@ GROUP BY b.book_id ORDER BY lower(b.title) COLLATE "C", b.book_id;
 SELECT book_id, title, authors, licence, url, language, subjects, level, own FROM books WHERE book_id = :book_id;
 
 -- name: chapters_of
-SELECT c.number, c.title, c.summary, c.key_concepts, c.terms, c.questions, c.words, coalesce(nullif(c.url, ''), b.url) AS url,
-       c.section_titles,
+SELECT c.number, c.title, c.summary, c.key_concepts, c.key_concept_sections, c.terms, c.questions, c.question_sections,
+       c.words, coalesce(nullif(c.url, ''), b.url) AS url, c.section_titles,
        ARRAY(SELECT s.words FROM book_sections AS s WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_words,
        ARRAY(SELECT coalesce(nullif(s.url, ''), nullif(c.url, ''), b.url) FROM book_sections AS s
              WHERE s.chapter_id = c.chapter_id ORDER BY s.index) AS section_urls

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import database
@@ -327,6 +328,27 @@ async def test_what_people_ask_finds_a_chapter_that_says_it_otherwise(pool: Pool
         await catalogue.fill_vectors(conn, EMBEDDER)
     (book, *_) = await found(Library(pool, EMBEDDER), query)
     assert book.book_id == "our-knitting-book"
+
+
+async def test_a_section_is_as_near_as_what_people_ask_of_it(pool: Pool) -> None:
+    (chapter,) = OWN_BOOK["chapters"]
+    await add_own_book(pool, OWN_BOOK | {"chapters": [chapter | {"question_sections": [None, 1]}]})
+    await load_catalogue(pool, EMBEDDER)
+    library = Library(pool, EMBEDDER)
+    (book,) = await found(library, "knitting patterns")
+
+    async def near(text: str) -> list[float]:
+        (read,) = await library.reading([book], await vector_of(text))
+        return [section.similarity for section in read.sections]
+
+    charts, stitches = await near("count the stitches of a scarf")
+    assert stitches == pytest.approx(1.0, abs=1e-3)
+    assert charts < 0.9
+    scarf = "my first scarf got wider"  # asked of the whole chapter: no section is nearer for it
+    titles = [f"{section['title']}. {chapter['title']}" for section in chapter["sections"]]
+    by_title = [float(np.dot(await vector_of(title), await vector_of(scarf))) for title in titles]
+    asked = float(np.dot(await vector_of(chapter["questions"][1]), await vector_of(scarf)))
+    assert await near(scarf) == pytest.approx([by_title[0], max(by_title[1], asked)], abs=1e-3)
 
 
 async def test_a_chapter_does_not_lose_by_having_questions(pool: Pool) -> None:

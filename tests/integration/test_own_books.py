@@ -177,6 +177,49 @@ def test_questions_that_say_nothing_are_refused_by_name(http: httpx2.Client) -> 
         assert "chapters.0.questions.1" in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"question_sections": [0]}, "question_sections has 1 positions for 2 questions"),
+        ({"question_sections": [0, 2]}, "question_sections names a section that the chapter does not have"),
+        ({"question_sections": [-1, 0]}, "question_sections names a section that the chapter does not have"),
+        ({"question_sections": [0, "b"]}, "chapters.0.question_sections.1"),
+        ({"key_concept_sections": [None]}, "key_concept_sections has 1 positions for 0 key_concepts"),
+    ],
+    ids=["too few", "too high", "negative", "no number", "of nothing"],
+)
+def test_places_that_do_not_fit_are_refused_by_name(
+    http: httpx2.Client, wrong: dict[str, object], told: str
+) -> None:
+    chapter = {
+        "number": 1,
+        "title": "Bowlines",
+        "questions": ["how to tie a bowline", "tie it with one hand"],
+        "sections": [{"title": "Tying"}, {"title": "One hand"}],
+    }
+    book = {"title": "L", "chapters": [chapter | wrong]}
+    refused = add(http, "loops.json", json.dumps(book).encode())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "broken_file")
+    assert told in refused.json()["error"]["message"]
+
+
+def test_where_things_are_explained_comes_with_the_book(http: httpx2.Client) -> None:
+    chapter = {
+        "number": 1,
+        "title": "Hitches of all kinds",
+        "key_concepts": ["clove hitch", "hitches", "half hitch"],
+        "key_concept_sections": [1, None, 0],
+        "questions": ["fasten it for a minute", "all about fastening"],
+        "question_sections": [0, None],
+        "sections": [{"title": "Half"}, {"title": "Clove"}],
+    }
+    book = json.dumps({"title": "Hitches", "chapters": [chapter]}).encode()
+    book_id = add(http, "hitches.json", book).json()["book_id"]
+    (shown,) = http.get(f"/books/{book_id}").json()["chapters"]
+    for name in ("key_concepts", "key_concept_sections", "questions", "question_sections"):
+        assert shown[name] == chapter[name]
+
+
 def test_what_people_ask_of_a_chapter_comes_with_the_book(http: httpx2.Client) -> None:
     chapter = {"number": 1, "title": "Bowlines", "questions": ["a loop that holds a boat and opens again"]}
     book_id = add(http, "loops.json", json.dumps({"title": "Loops", "chapters": [chapter]}).encode()).json()[

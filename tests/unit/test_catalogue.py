@@ -41,7 +41,9 @@ WRITTEN: dict[str, Any] = {
             "number": 1,
             "summary": "How to count.",
             "key_concepts": ["tally ", "one"],
+            "key_concept_sections": [0, None],
             "questions": ["count  my sheep "],
+            "question_sections": [0],
         },
     ]
 }
@@ -85,6 +87,20 @@ def test_every_chapter_can_be_taught_from(book_id: str) -> None:
 
 
 @pytest.mark.parametrize("book_id", SHIPPED)
+def test_of_every_chapter_it_is_said_which_section_answers_what(book_id: str) -> None:
+    for chapter in SHIPPED[book_id]["chapters"]:
+        sections = len(chapter["sections"])
+        if sections < 2:
+            continue  # what there is to say is said by the chapter
+        for name in ("key_concept", "question"):
+            places = chapter[f"{name}_sections"]
+            assert len(places) == len(chapter[f"{name}s"])
+            assert all(place is None or 0 <= place < sections for place in places)
+        answering = set(chapter["question_sections"]) - {None}
+        assert len(answering) >= sections / 2, chapter["number"]
+
+
+@pytest.mark.parametrize("book_id", SHIPPED)
 def test_the_shipped_files_are_as_the_maker_writes_them(book_id: str) -> None:
     (text,) = (book.text for book in catalogue.shipped() if book.book_id == book_id)
     assert as_text(SHIPPED[book_id]) == text
@@ -124,7 +140,9 @@ def test_facts_are_copied_as_they_are_and_summaries_tidied() -> None:
     assert book["chapters"][1]["sections"] == FACTS["chapters"][1]["sections"]
     assert book["chapters"][1]["terms"] == ["tally"]
     assert book["chapters"][1]["key_concepts"] == ["tally", "one"]
+    assert book["chapters"][1]["key_concept_sections"] == [0, None]
     assert book["chapters"][1]["questions"] == ["count my sheep"]
+    assert book["chapters"][1]["question_sections"] == [0]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +160,14 @@ def test_facts_are_copied_as_they_are_and_summaries_tidied() -> None:
             id="questions of an older form",
         ),
         pytest.param([*WRITTEN["chapters"], {**WRITTEN["chapters"][0], "number": 9}], id="one too many"),
+        pytest.param(
+            [WRITTEN["chapters"][0], {**WRITTEN["chapters"][1], "question_sections": [0, 0]}],
+            id="more places than questions",
+        ),
+        pytest.param(
+            [WRITTEN["chapters"][0], {**WRITTEN["chapters"][1], "key_concept_sections": [0, 1]}],
+            id="a place that is none",
+        ),
     ],
 )
 def test_a_book_without_a_summary_for_each_chapter_is_refused(chapters: list[Any]) -> None:

@@ -68,6 +68,14 @@ def test_a_concept_belongs_to_the_section_that_names_it_or_lies_between(
     assert places(MEDITERRANEAN.model_copy(update={"key_concepts": concepts})) == found
 
 
+def test_where_the_book_says_it_nothing_is_guessed() -> None:
+    said = (1, 2, None, 3, 3, 4)
+    placed = MEDITERRANEAN.model_copy(update={"key_concept_sections": said})
+    assert places(placed) == list(said)
+    assert concepts_in(units(placed, "The Roman Republic")) == ["Struggle of the Orders", "populares"]
+    assert "mystery religions" not in concepts_in(units(placed, *(s.title for s in placed.sections)))
+
+
 def test_a_chapter_without_sections_has_all_its_concepts() -> None:
     assert places(chapter(["polis", "principate"])) == [0, 0]
 

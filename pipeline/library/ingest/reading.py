@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, ConfigDict, Field, StringConstraints, model_validator
 
 from pipeline.outline import Value
 
@@ -87,10 +87,26 @@ class ReadChapter(Lenient):
     url: str = Field(default="", max_length=2_000)
     summary: str = Field(default="", max_length=4_000)
     key_concepts: tuple[str, ...] = Field(default=(), max_length=50)
+    key_concept_sections: tuple[int | None, ...] = Field(default=(), max_length=50)
+    """For each key concept the position of the section that explains it, None for the chapter as a whole;
+    empty: nobody said it."""
     terms: tuple[str, ...] = Field(default=(), max_length=2_000)
     questions: tuple[Question, ...] = Field(default=(), max_length=50)
     """What people ask that the chapter answers, in their own words."""
+    question_sections: tuple[int | None, ...] = Field(default=(), max_length=50)
+    """The same for each question: the section that answers it."""
     sections: tuple[ReadSection, ...] = Field(default=(), max_length=2_000)
+
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        for name, placed in (("key_concept", self.key_concepts), ("question", self.questions)):
+            places: tuple[int | None, ...] = getattr(self, f"{name}_sections")
+            if places and len(places) != len(placed):
+                counted = f"{len(places)} positions for {len(placed)} {name}s"
+                raise ValueError(f"{name}_sections has {counted}: there is one for each, or none at all")
+            if any(place is not None and not 0 <= place < len(self.sections) for place in places):
+                raise ValueError(f"{name}_sections names a section that the chapter does not have")
+        return self
 
 
 class ReadBook(Lenient):
