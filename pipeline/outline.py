@@ -94,8 +94,10 @@ class BookSection(Value):
     title: str
     words: int
     similarity: float = 0.0
-    """Cosine of the query's vector and its own, or that of a question which it answers: the nearer, -1 to 1;
-    0 where nothing was compared."""
+    """Cosine of the query's vector and its own, -1 to 1; 0 where nothing was compared."""
+    answers: float | None = None
+    """Cosine of the query's vector and that of the nearest question which it answers, -1 to 1; None where
+    none is known."""
     url: str = ""
     """Where it can be read, with page or anchor; '' where it has no address of its own."""
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.authors.words import BOOK_WORDS, Rarity, stem, stems
+from pipeline.authors.words import Rarity, stems
 from pipeline.outline import Book, Chapter
 
 FOUND = 0.65  # what the search found
@@ -24,15 +24,8 @@ CORE_CHAPTERS = 3
 CORE_SHARE = 0.6  # of the best chapter's answer so far
 CLOSE_KIN = 0.2  # words shared with a core chapter (weighted Dice) that count in full
 BOOK_COUNTS = 0.35  # how much a chapter is carried by the rest of its book
-OTHER_SUBJECT = 0.75  # for a book that shares no subject with the leading one, nor is called after the query
-LEADING_ON_TOPIC = 0.4  # of the best chapter's answer; below it a chapter of the leading book is filler
-OTHER_ON_TOPIC = 0.48  # the same for any other book, which also has to have the words of the query
+OTHER_SUBJECT = 0.75  # for a book that shares no subject with the leading one
 BOOK_SAYS = 0.75  # what the words of the whole book count for one of its chapters
-OTHER_NAMES = 0.8  # of what the best chapter has of them
-CALLED = 0.6  # of the query's words in a book's title: then it is called after what is asked
-CALLED_FOUND = 0.6  # of the best chapter's score: what the search has to say for a chapter of such a book
-_GENERIC = frozenset(stem(word) for word in BOOK_WORDS)
-
 _SHORT_FOR = re.compile(r"((?:[A-Za-z][\w’'-]* ){1,5})\(([A-Z][A-Za-z]{1,5})\)")
 
 
@@ -76,15 +69,13 @@ def covered(asked: Iterable[frozenset[str]], text: frozenset[str], rarity: Rarit
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How well each chapter answers, 0 to 1 (0: not about the query), what the best of them
-    speak of, the book that has most to say, and the books that are called after what is asked.
+    """How well each chapter answers, 0 to a little above 1, what the best of them speak of, and the book that
+    has most to say.
     """
 
     of_chapter: tuple[float, ...]
     core: frozenset[str]
     leading: Book
-    called: frozenset[str]
-    """Ids of books."""
 
 
 def answer(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: Rarity) -> Answers:
@@ -104,39 +95,11 @@ def answer(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: 
     standing = {book_id: _standing(of_book) for book_id, of_book in by_book.items()}
     leading = max(reading, key=lambda chapter: standing[chapter.book.book_id]).book
     top = standing[leading.book_id] or 1.0
-    called = _called(reading, asked, top_score)
     for i, chapter in enumerate(reading):
         answers[i] *= 1 - BOOK_COUNTS + BOOK_COUNTS * standing[chapter.book.book_id] / top
-        akin = chapter.book.book_id in called or set(leading.subjects) & set(chapter.book.subjects)
+        akin = set(leading.subjects) & set(chapter.book.subjects)
         answers[i] *= 1.0 if akin else OTHER_SUBJECT
-    best = max(answers)
-    names = [_share_named(chapter, asked) for chapter in reading]
-    kept = (
-        answer
-        if answer >= best * (LEADING_ON_TOPIC if chapter.book.book_id == leading.book_id else OTHER_ON_TOPIC)
-        and (
-            chapter.book.book_id == leading.book_id
-            or named >= OTHER_NAMES * max(names) > 0
-            or (chapter.book.book_id in called and chapter.score >= CALLED_FOUND * top_score)
-        )
-        else 0.0
-        for chapter, answer, named in zip(reading, answers, names, strict=True)
-    )
-    return Answers(tuple(kept), core, leading, called)
-
-
-def _called(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], top_score: float) -> frozenset[str]:
-    """Return the books whose title has most of the query, or says only what the best chapter's title says:
-    *Entrepreneurship*, beside a chapter on entrepreneurship in a book about business.
-    """
-    best = [stems(chapter.title) for chapter in reading if chapter.score == top_score]
-    called = set()
-    for chapter in reading:
-        title = stems(chapter.book.title) - _GENERIC
-        share = max(len(way & title) / max(1, len(way)) for way in asked)
-        if share >= CALLED or (title and any(title <= own for own in best)):
-            called.add(chapter.book.book_id)
-    return frozenset(called)
+    return Answers(tuple(answers), core, leading)
 
 
 def _kinship(
@@ -164,12 +127,6 @@ def _says(reading: Sequence[Chapter], asked: Sequence[frozenset[str]], rarity: R
         max(covered(asked, said, rarity), BOOK_SAYS * whole[chapter.book.book_id])
         for chapter, said in zip(reading, own, strict=True)
     ]
-
-
-def _share_named(chapter: Chapter, asked: Sequence[frozenset[str]]) -> float:
-    """Return the share of the query's words that a chapter has, each counting the same."""
-    said = chapter_stems(chapter)
-    return max(len(way & said) / max(1, len(way)) for way in asked)
 
 
 def _standing(answers: Sequence[float]) -> float:

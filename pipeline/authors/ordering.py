@@ -47,27 +47,33 @@ def affinity(one: Block, other: Block, rarity: Rarity) -> float:
 
 def _blocks_in_order(units: Sequence[Unit], rarity: Rarity) -> list[Block]:
     books = _books(units)
+    opening = next((blocks for blocks in books if _opens(blocks, books)), [])
+    return [*opening, *_along_a_spine([blocks for blocks in books if blocks is not opening], rarity)]
+
+
+def _along_a_spine(books: Sequence[Sequence[Block]], rarity: Rarity) -> list[Block]:
     if not books:
         return []
     spine, *others = books
     placed: list[tuple[float, int, Block]] = [(float(i), 0, block) for i, block in enumerate(spine)]
     for rank, blocks in enumerate(others, start=1):
-        spots = [-1] if _opens(blocks, spine) else _beside(blocks, spine, rarity)
         along = -1.0
-        for spot, block in zip(spots, blocks, strict=True):
+        for spot, block in zip(_beside(blocks, spine, rarity), blocks, strict=True):
             along = max(along, spot + (-0.5 if _prepares(block, spine, spot) else 0.5))
             placed.append((along, rank, block))
     placed.sort(key=lambda item: item[:2])  # stable: a book's own blocks keep their order
     return [block for _, _, block in placed]
 
 
-def _opens(blocks: Sequence[Block], spine: Sequence[Block]) -> bool:
-    """Return whether another book's one chapter goes before all: it answers the query better than any chapter
-    of the spine, so that it is about the whole of it, at no higher level.
+def _opens(blocks: Sequence[Block], books: Sequence[Sequence[Block]]) -> bool:
+    """Return whether a book's one chapter goes before all others: it answers the query better than any of
+    them, so that it is about the whole of it, at no higher level.
     """
     (block, *more) = blocks
-    higher = _level(block) > min(map(_level, spine))
-    return not more and not higher and block.best > max(other.best for other in spine)
+    others = [other for own in books for other in own if other is not block]
+    return not more and all(
+        block.chapter.score > other.chapter.score and _level(block) <= _level(other) for other in others
+    )
 
 
 def _prepares(block: Block, spine: Sequence[Block], spot: int) -> bool:

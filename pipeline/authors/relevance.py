@@ -1,36 +1,38 @@
 """How well each part of the reading answers the query.
 
 A :class:`Unit` is what can be cited once. Its relevance comes from how well its chapter answers
-(:mod:`pipeline.authors.answers`), from the section's own similarity to the query and the query's words in its
-heading, and from the wishes: depth, style and notes.
+(:mod:`pipeline.authors.answers`) and from what speaks for the section itself (:mod:`pipeline.authors.signs`),
+and from the wishes: depth, style and notes.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.authors.answers import Answers, answer, book_stems, chapter_stems, covered, ways_of_asking
 from pipeline.authors.quality import Place
-from pipeline.authors.titles import topic
+from pipeline.authors.signs import Signs, chance
 from pipeline.authors.wishes import Wishes, flavour_stems
 from pipeline.authors.words import BOOK_WORDS, Rarity, stem, stems
 from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minutes
 
-FOCUS_COUNTS = 0.7  # how much less a section is carried by a chapter whose title is about something else
-ON_TOPIC = 0.4  # of the best relevance; below it the leading book, or one called after the query, is filler
-OTHER_ON_TOPIC = 0.6  # the same for other books: one where one is enough
-TITLED = 0.2  # of the query in a chapter's title: then all its sections are about it
-NEAR = 0.45  # of the best likeness: a section that names nothing asked for has to be this near by itself
-NEAR_NEXT = 0.55  # the same for one that stands right beside a section that does name it
-NEAR_ELSEWHERE = {Depth.OVERVIEW: 0.8, Depth.BALANCED: 0.75, Depth.TECHNICAL: 0.65, Depth.EXPERT: 0.55}
-"""The same for the rest of such a chapter: who wants depth reads on in it."""
-ASIDE = 0.25
+LIKELY = {Depth.OVERVIEW: 0.4, Depth.BALANCED: 0.35, Depth.TECHNICAL: 0.3, Depth.EXPERT: 0.25}
+"""The least chance of a section to be read in courses of :data:`SHORT` minutes at most: depth reads on."""
+SHORT = 120
+LEAST_LIKELY = 0.12
+"""In the longest courses: what is not read in two hours may well be in ten."""
+OTHER_BOOK = 0.1
+"""What a section of another book than the leading one needs more, beside words of the query: one where one is
+enough."""
+BOOK_WORD_ONLY = 0.6
+"""What is left of a heading's likeness if all that it shares with the query is what its book is about."""
+COMPANION = 0.2
+"""The same of what stands beside such a section, where there is time left."""
 ASKED_FOR = 0.5  # of the query's words in a heading: then it is no aside, whatever it looks like
-BOOK_WORD_ONLY = 0.6  # of a likeness that comes from a word which the whole book is about
-SAYS_NOTHING = 0.06  # a heading of which nothing is left without words such as *theory* or *example*
 _GENERIC = frozenset(stem(word) for word in BOOK_WORDS)
 
 _APPARATUS = re.compile(
@@ -75,12 +77,17 @@ class Unit:
     """Stems of all that its chapter says about itself."""
     focus: float
     """How much its chapter as a whole is about the query, 0 to 1."""
-    aside: bool
-    """It surrounds the teaching text: a portrait, a lab, a sample essay, careers."""
-    answers: bool
-    """It is about the query by itself, or its chapter's title is; else only its company speaks for it."""
+    signs: Signs
+    """What speaks for it."""
+    chance: float
+    """How likely a teacher is to put it into a course on the query, 0 to 1."""
     relevance: float
     """To the query and the wishes; only its order and its share of the best unit's count."""
+
+    @property
+    def aside(self) -> bool:
+        """Return whether it surrounds the teaching text: a portrait, a lab, a sample essay, careers."""
+        return self.signs.aside > 0
 
     @property
     def heading(self) -> str:
@@ -129,22 +136,24 @@ def relevant_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -
         wishes: what the brief asks for.
         rarity: how much each word says in this reading.
     """
-    asked = ways_of_asking(wishes.asked, reading)
-    answers = answer(reading, asked, rarity)
-    units = _units(reading, wishes, asked, answers, rarity)
+    answers, units = weighed(reading, wishes, rarity)
     units.sort(key=lambda unit: (-unit.relevance, unit.place[0], unit.chapter.number, unit.index))
-    best = units[0].relevance
-    leading = answers.leading.book_id
-    close = answers.called | {leading}
-    about = tuple(
-        unit
-        for unit in units
-        if unit.relevance >= best * (ON_TOPIC if unit.chapter.book.book_id in close else OTHER_ON_TOPIC)
-        and unit.answers
-        and not unit.aside
-    )
-    about = about or tuple(units[:1])
+    leading, least = answers.leading.book_id, _least(wishes)
+
+    def is_about(unit: Unit) -> bool:
+        likely = unit.chance >= least
+        if unit.chapter.book.book_id != leading:
+            likely = unit.chance >= least + OTHER_BOOK and unit.signs.says > 0
+        named = stems(unit.heading)
+        return (likely or bool(wishes.wanted & named)) and not wishes.unwanted & named
+
+    about = tuple(unit for unit in units if not unit.aside and is_about(unit)) or tuple(units[:1])
     return Relevant(units=about, companions=_companions(units, about, leading))
+
+
+def _least(wishes: Wishes) -> float:
+    """Return the least chance of a section to be read: the longer the course, the lower."""
+    return max(LEAST_LIKELY, LIKELY[wishes.depth] * math.sqrt(SHORT / max(SHORT, wishes.minutes)))
 
 
 def _companions(units: Sequence[Unit], about: Sequence[Unit], leading: str) -> tuple[Unit, ...]:
@@ -152,7 +161,48 @@ def _companions(units: Sequence[Unit], about: Sequence[Unit], leading: str) -> t
     taken = {unit.place for unit in about}
     own = [unit for unit in units if unit.chapter.book.book_id == leading and not unit.aside]
     beside = {(*unit.place[:2], unit.index + step) for unit in about for step in (-1, 1)}
-    return tuple(unit for unit in own if unit.place not in taken and (*unit.place[:2], unit.index) in beside)
+    return tuple(
+        unit
+        for unit in own
+        if unit.place not in taken and (*unit.place[:2], unit.index) in beside and unit.chance >= COMPANION
+    )
+
+
+def weighed(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -> tuple[Answers, list[Unit]]:
+    """Return how the chapters answer, and all that can be cited, with what speaks for it."""
+    asked = ways_of_asking(wishes.asked, reading)
+    answers = answer(reading, asked, rarity)
+    nearest = _Nearest(
+        heading=max((s.similarity for c in reading for s in c.sections), default=0.0),
+        asked=max((s.answers or 0.0 for c in reading for s in c.sections), default=0.0),
+    )
+    last_number: dict[str, int] = defaultdict(int)
+    for chapter in reading:
+        last_number[chapter.book.book_id] = max(last_number[chapter.book.book_id], chapter.number)
+    units: dict[Place, Unit] = {}
+    for chapter, value in zip(reading, answers.of_chapter, strict=True):
+        along = chapter.number / max(1, last_number[chapter.book.book_id])
+        setting = _setting(chapter, value, along, asked, answers, nearest, rarity)
+        for section in chapter.sections or (None,):
+            unit = _unit(setting, section, wishes, nearest, rarity)
+            units.setdefault(unit.place, unit)  # two sections of a chapter may share a heading: cited once
+    return answers, list(units.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    """The highest cosines to the query in a reading, of headings and of questions."""
+
+    heading: float
+    asked: float
+
+    def likeness(self, section: BookSection) -> float:
+        """Return how near a section's heading is, 0 to 1."""
+        return max(0.0, section.similarity) / self.heading if self.heading > 0 else 0.5
+
+    def answering(self, section: BookSection) -> float:
+        """Return how near the nearest question is that a section answers, 0 to 1; 0 where there is none."""
+        return max(0.0, section.answers or 0.0) / self.asked if self.asked > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,121 +213,107 @@ class _Setting:
     around: frozenset[str]
     asked: tuple[frozenset[str], ...]
     """The query without the words that the whole book is about: in a book on Rust, Rust says nothing."""
-    carried: float
-    """What the chapter's answer gives each of its sections."""
+    core: frozenset[str]
+    """Of all chapters that answer best."""
+    value: float
+    """How well it answers."""
     focus: float
-    """How much the chapter as a whole is about the query, 0 to 1."""
-    titled: float
-    """How much its title has of the query, 0 to 1."""
-    named: frozenset[int]
-    """Positions of its sections that name something asked for."""
-    elsewhere: float
-    """How near its other sections have to be."""
+    """How much it is about the query as a whole, 0 to 1."""
+    said: Mapping[int, frozenset[str]]
+    """By position of its section, the stems of its key concepts and of the questions that it answers."""
     along: float
     """Place of the chapter among those found of its book, 0 to 1."""
-
-    def near(self, section: BookSection | None) -> float:
-        """Return how near a section that names nothing asked for has to be: a share of the best likeness."""
-        if section is None or not self.named:
-            return NEAR
-        beside = {section.index - 1, section.index + 1} & self.named
-        return NEAR_NEXT if beside else self.elsewhere
-
-
-def _units(
-    reading: Sequence[Chapter],
-    wishes: Wishes,
-    asked: Sequence[frozenset[str]],
-    answers: Answers,
-    rarity: Rarity,
-) -> list[Unit]:
-    top_similarity = max((s.similarity for c in reading for s in c.sections), default=0.0)
-    last_number: dict[str, int] = defaultdict(int)
-    for chapter in reading:
-        last_number[chapter.book.book_id] = max(last_number[chapter.book.book_id], chapter.number)
-    units: dict[Place, Unit] = {}
-    for chapter, value in zip(reading, answers.of_chapter, strict=True):
-        if value <= 0:
-            continue
-        along = chapter.number / max(1, last_number[chapter.book.book_id])
-        setting = _setting(chapter, value, along, wishes, asked, top_similarity, rarity)
-        for section in chapter.sections or (None,):
-            unit = _unit(setting, section, wishes, answers, top_similarity, rarity)
-            units.setdefault(unit.place, unit)  # two sections of a chapter may share a heading: cited once
-    return list(units.values())
 
 
 def _setting(
     chapter: Chapter,
     value: float,
     along: float,
-    wishes: Wishes,
     asked: Sequence[frozenset[str]],
-    top_similarity: float,
+    answers: Answers,
+    nearest: _Nearest,
     rarity: Rarity,
 ) -> _Setting:
-    own_asked = tuple(way - book_stems(chapter) or way for way in asked)
-    likeness = [_likeness(section, top_similarity) for section in chapter.sections]
+    likeness = [nearest.likeness(section) for section in chapter.sections]
     mean = sum(likeness) / len(likeness) if likeness else 1.0
-    focus = max(covered(asked, stems(chapter.title), rarity), mean)
-    titled = max(rarity.overlap(way, stems(topic(chapter.title))) for way in own_asked)
-    carried = 0.45 * value * (1 - FOCUS_COUNTS + FOCUS_COUNTS * focus) + 0.12 * titled
-    named = frozenset(
-        section.index for section in chapter.sections if covered(own_asked, stems(section.title), rarity) > 0
-    )
+    said: dict[int | None, frozenset[str]] = defaultdict(frozenset)
+    for texts, places in (
+        (chapter.key_concepts, chapter.key_concept_sections),
+        (chapter.questions, chapter.question_sections),
+    ):
+        for text, index in zip(texts, places, strict=False):  # no places: nobody said it
+            said[index] |= stems(text)
     return _Setting(
-        chapter,
-        chapter_stems(chapter),
-        own_asked,
-        carried,
-        focus,
-        titled,
-        named,
-        NEAR_ELSEWHERE[wishes.depth],
-        along,
+        chapter=chapter,
+        around=chapter_stems(chapter),
+        asked=tuple(way - book_stems(chapter) or way for way in asked),
+        core=answers.core,
+        value=value,
+        focus=max(covered(asked, stems(chapter.title), rarity), mean),
+        said={index: said[index] for index in range(len(chapter.sections))},
+        along=along,
     )
 
 
 def _unit(
-    setting: _Setting,
-    section: BookSection | None,
-    wishes: Wishes,
-    answers: Answers,
-    top_similarity: float,
-    rarity: Rarity,
+    setting: _Setting, section: BookSection | None, wishes: Wishes, nearest: _Nearest, rarity: Rarity
 ) -> Unit:
     chapter = setting.chapter
     heading = section.title if section else chapter.title
     found = stems(heading)
-    says_topic = found - _GENERIC
-    names = covered(setting.asked, found, rarity)
-    like = _likeness(section, top_similarity) if section else setting.focus
-    if not names and found & book_stems(chapter) & wishes.asked:
-        like *= BOOK_WORD_ONLY
-    aside = bool(_NO_READING.search(heading)) or (_surrounds(heading, chapter) and names < ASKED_FOR)
+    signs = _signs(setting, section, heading, nearest, wishes, rarity)
+    likely = chance(signs)
     relevance = (
-        setting.carried
-        + 0.27 * like
-        + 0.18 * names
-        + 0.10 * rarity.covered(found, answers.core)
+        likely
         + _pull(wishes, rarity, found, chapter)
         + _tilt(wishes.depth, chapter, section, heading, found, setting.along)
-        - (ASIDE if aside else 0.0)
-        - (0.0 if says_topic else SAYS_NOTHING)
     )
     return Unit(
         chapter=chapter,
         section=section,
         minutes=reading_minutes(section.words if section else chapter.words),
-        stems=says_topic or found,
+        stems=found - _GENERIC or found,
         around=setting.around,
         focus=setting.focus,
-        aside=aside,
-        answers=names > 0
-        or setting.titled > TITLED
-        or like >= setting.near(section)
-        or bool(wishes.wanted & found),
+        signs=signs,
+        chance=likely,
         relevance=relevance,
+    )
+
+
+def _signs(
+    setting: _Setting,
+    section: BookSection | None,
+    heading: str,
+    nearest: _Nearest,
+    wishes: Wishes,
+    rarity: Rarity,
+) -> Signs:
+    chapter = setting.chapter
+    found = stems(heading)
+    near = asked = nearest.likeness(section) if section else setting.focus
+    is_asked, along, said = 1.0, 0.0, found
+    if section:
+        along = section.index / max(1, len(chapter.sections) - 1)
+        said = found | setting.said[section.index]
+        if chapter.question_sections:
+            asked = nearest.answering(section)
+            is_asked = 0.0 if section.answers is None else 1.0
+    names = covered(setting.asked, found, rarity)
+    says = covered(setting.asked, said, rarity)
+    if not says and found & book_stems(chapter) & wishes.asked:
+        near *= BOOK_WORD_ONLY
+    aside = bool(_NO_READING.search(heading)) or (_surrounds(heading, chapter) and names < ASKED_FOR)
+    return Signs(
+        heading=near,
+        asked=asked,
+        is_asked=is_asked,
+        says=says,
+        core=rarity.covered(found, setting.core),
+        chapter=setting.value,
+        found=chapter.score,
+        aside=1.0 if aside else 0.0,
+        along=along,
     )
 
 
@@ -285,10 +321,6 @@ def _surrounds(heading: str, chapter: Chapter) -> bool:
     """Return whether a heading is of something around the teaching text, not of the text."""
     lab = _ON_DATA.match(heading)
     return bool(_APPARATUS.search(heading)) or (lab is not None and stems(lab[1]) <= stems(chapter.title))
-
-
-def _likeness(section: BookSection, top_similarity: float) -> float:
-    return max(0.0, section.similarity) / top_similarity if top_similarity > 0 else 0.5
 
 
 def _pull(wishes: Wishes, rarity: Rarity, heading: frozenset[str], chapter: Chapter) -> float:

@@ -63,6 +63,8 @@ class Wishes:
 
     asked: frozenset[str]
     """Stems of the query."""
+    minutes: int
+    """Of the course."""
     depth: Depth
     pace: Pace
     wanted: frozenset[str]
@@ -95,6 +97,7 @@ def read_wishes(brief: Brief) -> Wishes:
     query = plain(brief.query)
     return Wishes(
         asked=topic_stems(query) or stems(query),
+        minutes=brief.budget_minutes,
         depth=preferences.depth or Depth.BALANCED,
         pace=preferences.pace or Pace.MODERATE,
         wanted=wanted - unwanted,

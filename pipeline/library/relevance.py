@@ -2,7 +2,8 @@
 
 The score is a logistic regression on four measures of closeness between question and chapter, on how much
 of the question the library has no word for, and on how long it is. Its weights are fitted on judged queries,
-so that chapters that answer come first. Whether the library covers a query at all is told by the best two of
+so that chapters that answer come first. A chapter that has what is asked among its key concepts or terms is
+relevant by that alone. Whether the library covers a query at all is told by the best two of
 them, with 0.5 where that is as likely as not.
 ``tests/bench/fitting.py`` says how, ``tests/bench/relevance.py`` fits it again and reports its errors.
 """
@@ -23,6 +24,9 @@ WEIGHT_COVERAGE = 3.17
 WEIGHT_UNKNOWN = -2.65
 WEIGHT_LENGTH = 2.31
 BIAS = -9.91
+NAMESAKE = 0.15
+"""Cosine to a chapter below which its key concept or term of the question's name is another thing: *boxing*
+in a book on programming."""
 LONG = 8
 """Words from which on a question is as long as can be: one word is easily near something, a whole sentence is
 near nothing in particular."""
@@ -35,6 +39,8 @@ ACCEPTED = 0.5
 CONFIDENCE_BEST = 1.10
 CONFIDENCE_SECOND = 0.81
 CONFIDENCE_BIAS = 1.29
+DEFINED = 0.9
+"""Confidence where a chapter defines what is asked: all such judged queries were about it."""
 SECOND_AT_LEAST = -3.0
 """Log odds that the second best chapter is taken to have at least: a library may have one on a subject."""
 RELEVANT = 0.6
@@ -70,6 +76,13 @@ class Evidence:
     """Weighted share of the question's words that no chapter has, 0 to 1: the same for all its chapters."""
     length: float = 0.0
     """Words of the question that can name a topic, 1 for :data:`LONG` or more: the same for all chapters."""
+    defined: bool = False
+    """Whether the question is one of the chapter's key concepts or terms."""
+
+    @property
+    def defines(self) -> bool:
+        """Return whether the chapter defines what is asked, and not another thing of this name."""
+        return self.defined and self.cosine >= NAMESAKE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +110,11 @@ def score(evidence: Evidence) -> float:
 
 
 def log_odds(evidence: Evidence) -> float:
-    """Return the relevance of a chapter as it is ordered by: 0 where the score is one half."""
-    return (
+    """Return the relevance of a chapter as it is ordered by: 0 where the score is one half.
+
+    What a chapter defines it is about, though all else that it says may be far from that one word.
+    """
+    odds = (
         WEIGHT_COSINE * evidence.cosine
         + WEIGHT_SECTION_COSINE * evidence.section_cosine
         + WEIGHT_QUESTION_COSINE * evidence.question_cosine
@@ -107,22 +123,25 @@ def log_odds(evidence: Evidence) -> float:
         + WEIGHT_LENGTH * evidence.length
         + BIAS
     )
+    return max(odds, log_odds_of(RELEVANT)) if evidence.defines else odds
 
 
 def confidence(hits: Sequence[Hit]) -> float:
     """Return how sure it is that the library is about the question, 0 to 1; 0 where nothing was found.
 
     The best chapter says most, the second best something: a chapter alone can be near by chance, and what a
-    library is about is rarely in one place only.
+    library is about is rarely in one place only. What a chapter defines the library covers.
     """
     if not hits:
         return 0.0
-    best, *others = (_log_odds_of(hit.score) for hit in hits[:2])
+    best, *others = (log_odds_of(hit.score) for hit in hits[:2])
     second = others[0] if others else SECOND_AT_LEAST
-    return 1.0 / (1.0 + math.exp(-confidence_log_odds(best, second)))
+    sure = 1.0 / (1.0 + math.exp(-confidence_log_odds(best, second)))
+    return max(sure, DEFINED) if any(hit.evidence.defines for hit in hits) else sure
 
 
-def _log_odds_of(points: float) -> float:
+def log_odds_of(points: float) -> float:
+    """Return the log odds of a score."""
     inside = min(max(points, 1e-4), 1 - 1e-4)  # scores are rounded
     return math.log(inside / (1 - inside))
 

@@ -201,6 +201,7 @@ def _hit(row: Any, length: float) -> Hit:
         coverage=min(1.0, row["coverage"] or 0.0),  # a question may have no words
         unknown=row["unknown"] or 0.0,
         length=length,
+        defined=row["defined"],
     )
     return Hit(
         book_id=row["book_id"],
@@ -245,6 +246,7 @@ def _section(row: Any) -> BookSection:
         title=row["title"],
         words=row["words"],
         similarity=round(row["similarity"], 4),
+        answers=None if row["answers"] is None else round(row["answers"], 4),
         url=row["url"],
     )
 

@@ -113,7 +113,8 @@ ON CONFLICT (model) DO UPDATE SET catalogue = excluded.catalogue, loaded_at = no
 -- its score is made of: the cosine to the chapter and to its nearest section, and `coverage`, the share of the
 -- question's words that occur in the chapter, rare words counting more (inverse document frequency). Two words
 -- side by side ("civil war") count once more as a pair, with the mean of their weights. `unknown` is the share of
--- the question's words that no chapter has, the same for all. Candidates are sought by
+-- the question's words that no chapter has, the same for all; `defined`, whether the chapter has the question among its
+-- key concepts and terms. Candidates are sought by
 -- the rarest words, as many as `:most_rows` chapters allow: frequent ones tell little and are in most of a large
 -- library. A filter is NULL where nothing is asked of books.
 WITH question AS MATERIALIZED (
@@ -164,7 +165,8 @@ SELECT c.chapter_id, c.book_id, c.number, c.title, c.words, b.title AS book_titl
         WHERE q.model = :model AND q.chapter_id = c.chapter_id) AS question_cosine,
        (SELECT sum(word.weight) FROM word WHERE c.lexemes @@ word.word)::float8
            / (SELECT nullif(least(sum(weight), :enough_weight::float8), 0) FROM word) AS coverage,
-       (SELECT sum(weight) FILTER (WHERE chapters = 0) / sum(weight) FROM word WHERE NOT is_pair)::float8 AS unknown
+       (SELECT sum(weight) FILTER (WHERE chapters = 0) / sum(weight) FROM word WHERE NOT is_pair)::float8 AS unknown,
+       (SELECT library_name(:words)) = ANY(c.names) AS defined
 FROM candidates JOIN book_chapters AS c USING (chapter_id) JOIN books AS b USING (book_id)
      JOIN chapter_vectors AS v ON v.model = :model AND v.chapter_id = c.chapter_id;
 
@@ -204,7 +206,7 @@ FROM unnest(:book_ids::text[], :numbers::integer[]) AS wanted(book_id, number)
      JOIN book_chapters AS c USING (book_id, number) JOIN books AS b USING (book_id);
 
 -- name: sections
--- The sections of chapters, with how close each is to a question: by itself, or by what people ask that it answers.
+-- The sections of chapters, with how close each is to a question: by its heading, and by what people ask of it.
 WITH question AS MATERIALIZED (
     SELECT :vector::real[]::vector AS embedding
 ), answered AS (
@@ -214,7 +216,7 @@ WITH question AS MATERIALIZED (
     GROUP BY q.chapter_id, c.question_sections[q.index + 1]
 )
 SELECT s.chapter_id, s.index, s.title, s.words, s.url,
-       coalesce(greatest(-(v.embedding <#> (SELECT embedding FROM question)), answered.cosine), 0) AS similarity
+       coalesce(-(v.embedding <#> (SELECT embedding FROM question)), 0) AS similarity, answered.cosine AS answers
 FROM book_sections AS s
      LEFT JOIN section_vectors AS v ON v.model = :model AND v.chapter_id = s.chapter_id AND v.index = s.index
      LEFT JOIN answered ON answered.chapter_id = s.chapter_id AND answered.index = s.index

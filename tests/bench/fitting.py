@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.library import relevance
 from pipeline.library.relevance import SECOND_AT_LEAST, Evidence
 from tests.bench.searching import Asked
 
@@ -41,6 +42,12 @@ def features(evidence: Evidence) -> tuple[float, ...]:
 def matrix(asked: Asked) -> np.ndarray:
     """Return the features of a query's hits, one row each."""
     return np.array([features(hit.evidence) for hit in asked.hits])
+
+
+def with_defined(asked: Asked, scores: np.ndarray) -> np.ndarray:
+    """Return scores (log odds) of a query's hits, those at least relevant that define what is asked."""
+    defines = np.array([hit.evidence.defines for hit in asked.hits])
+    return np.where(defines, np.maximum(scores, relevance.log_odds_of(relevance.RELEVANT)), scores)
 
 
 def fit(cases: Sequence[Asked]) -> np.ndarray:

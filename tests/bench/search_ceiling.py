@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.library.relevance import SECOND_AT_LEAST
-from tests.bench.fitting import fit, fit_confidence, matrix
+from tests.bench.fitting import fit, fit_confidence, matrix, with_defined
 from tests.bench.judged import Key
 from tests.bench.search_metrics import DEPTH
 from tests.bench.searching import Asked, ask_all, is_fitted_on, shipped_library
@@ -72,7 +72,7 @@ async def make(python: str) -> None:
 
 
 def _best(case: Asked, weights: np.ndarray) -> list[list[object]]:
-    scores = matrix(case) @ weights
+    scores = with_defined(case, matrix(case) @ weights)
     order = np.argsort(-scores, kind="stable")[:DEPTH]
     return [[case.hits[i].book_id, case.hits[i].number, round(float(scores[i]), 3)] for i in order]
 

@@ -6,12 +6,17 @@ import asyncio
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from typing import Any
+
+import numpy as np
 
 from pipeline.authors import Assignment, Review
 from pipeline.authors.library import LibraryAuthor
 from pipeline.authors.quality import all_sections, all_sources, citable, is_valid, place_of
-from pipeline.authors.words import stems
+from pipeline.library.catalogue import section_text
+from pipeline.library.embed import StaticEmbedder
 from pipeline.outline import (
     PART_MINUTES,
     SECTION_MINUTES,
@@ -25,11 +30,12 @@ from pipeline.outline import (
     sections_range,
 )
 
+EMBEDDER = StaticEmbedder()
 COURSE_ID = "8d3f6a52-0f5b-4c0e-9a43-0a9d6f1c7b21"
 
 
 def chapters(book_id: str, scores: Mapping[int, float], query: str) -> list[Chapter]:
-    """Return chapters of a shipped book as a search would give them; similarity is shared words, roughly."""
+    """Return chapters of a shipped book as a search would give them, `scores` by number."""
     data = json.loads(files("pipeline").joinpath(f"library/catalogue/{book_id}.json").read_text("utf-8"))
     book = Book(
         book_id=data["id"],
@@ -38,30 +44,42 @@ def chapters(book_id: str, scores: Mapping[int, float], query: str) -> list[Chap
         subjects=tuple(data["subjects"]),
         level=data["level"],
     )
-    asked = stems(query)
-    return [
-        Chapter(
-            book=book,
-            number=c["number"],
-            title=c["title"],
-            summary=c["summary"],
-            key_concepts=tuple(c["key_concepts"]),
-            words=c["words"],
-            url=book.url,
-            score=scores[c["number"]],
-            sections=tuple(
-                BookSection(
-                    index=i,
-                    title=s["title"],
-                    words=s["words"],
-                    similarity=len(asked & stems(s["title"])) / len(asked),
-                )
-                for i, s in enumerate(c["sections"])
-            ),
-        )
-        for c in data["chapters"]
-        if c["number"] in scores
-    ]
+    return [_chapter(book, c, scores[c["number"]], query) for c in data["chapters"] if c["number"] in scores]
+
+
+def _chapter(book: Book, told: Mapping[str, Any], score: float, query: str) -> Chapter:
+    headings = [section_text({"title": s["title"], "chapter_title": told["title"]}) for s in told["sections"]]
+    asked, *vectors = _embedded([query, *headings, *told["questions"]])
+    near = [float(np.dot(asked, vector)) for vector in vectors]
+    questions = list(zip(told["question_sections"], near[len(headings) :], strict=True))
+    return Chapter(
+        book=book,
+        number=told["number"],
+        title=told["title"],
+        summary=told["summary"],
+        key_concepts=tuple(told["key_concepts"]),
+        key_concept_sections=tuple(told["key_concept_sections"]),
+        questions=tuple(told["questions"]),
+        question_sections=tuple(told["question_sections"]),
+        words=told["words"],
+        url=book.url,
+        score=score,
+        sections=tuple(
+            BookSection(
+                index=i,
+                title=s["title"],
+                words=s["words"],
+                similarity=near[i],
+                answers=max((cosine for index, cosine in questions if index == i), default=None),
+            )
+            for i, s in enumerate(told["sections"])
+        ),
+    )
+
+
+def _embedded(texts: Sequence[str]) -> list[list[float]]:
+    with ThreadPoolExecutor(1) as elsewhere:  # this may be called from a running event loop
+        return elsewhere.submit(lambda: asyncio.run(EMBEDDER.embed(texts))).result()
 
 
 def best_first(reading: Sequence[Chapter]) -> tuple[Chapter, ...]:
@@ -73,26 +91,26 @@ DCF_READING = best_first(
     [
         *chapters(
             "principles-finance-2e",
-            {11: 0.99, 9: 0.66, 10: 0.69, 5: 0.61, 7: 0.39, 8: 0.25, 16: 0.15, 17: 0.1, 18: 0.37, 19: 0.53},
-            "discounted cash flow DCF valuation",
+            {11: 1.0, 9: 0.64, 10: 0.63, 5: 0.46, 7: 0.77, 8: 0.41, 16: 0.4, 17: 0.35, 18: 0.3, 19: 0.3},
+            DCF,
         ),
-        *chapters("principles-managerial-accounting", {11: 0.95}, "discounted cash flow DCF valuation"),
+        *chapters("principles-managerial-accounting", {11: 0.95}, DCF),
     ]
 )
 RUST_READING = best_first(
     [
-        *chapters("rust-programming-language", {4: 0.92, 15: 0.38, 20: 0.08}, "rust ownership"),
-        *chapters("introduction-business-2e", {4: 0.35}, "rust ownership"),
+        *chapters("rust-programming-language", {4: 0.96, 15: 0.78, 20: 0.51}, "learn Rust ownership"),
+        *chapters("introduction-business-2e", {4: 0.35}, "learn Rust ownership"),
     ]
 )
 STATISTICS_READING = best_first(
     [
         *chapters(
             "introductory-statistics-2e",
-            {9: 0.72, 10: 0.66, 11: 0.45, 13: 0.41, 12: 0.32, 1: 0.31, 8: 0.14},
-            "statistics tests",
+            {9: 0.75, 10: 0.95, 11: 0.45, 13: 0.48, 12: 0.32, 1: 0.31, 8: 0.24},
+            "statistics for A/B tests",
         ),
-        *chapters("rust-programming-language", {11: 0.37}, "statistics tests"),
+        *chapters("rust-programming-language", {11: 0.37}, "statistics for A/B tests"),
     ]
 )
 
