@@ -16,6 +16,8 @@ _AUXILIARY = "is|are|was|were|do|does|did|can|could|should|would|will|has|have|h
 _ASKS = re.compile(rf"^(?:{_ASKING}|{_AUXILIARY})\b", re.IGNORECASE)
 _DIRECT = re.compile(rf"^(?:(?:{_ASKING}) |(?:how|what|which) [\w-]+ )?(?:{_AUXILIARY})\b", re.IGNORECASE)
 """*how does a fridge work*, but not *how a fridge works*."""
+_ORDER = re.compile(r"^(?:do|have)\b", re.IGNORECASE)
+"""*do it on weekends*: with a question mark only it is none."""
 _OWN_STORY = re.compile(r"\b(?:i|i'm|i've|me|my|mine|we|us|our|ours|myself)\b|[,:;(]|\?.", re.IGNORECASE)
 """Who speaks of themselves asks what no book answers; what has commas is rarely one question."""
 LEAST_WORDS = 4
@@ -49,4 +51,5 @@ def _of(unit: Unit) -> tuple[str, ...]:
 
 
 def _is_question(text: str) -> bool:
-    return bool(_ASKS.match(text)) and not _OWN_STORY.search(text) and len(text.split()) >= LEAST_WORDS
+    asks = _ASKS.match(text) and (text.endswith("?") or not _ORDER.match(text))
+    return bool(asks) and not _OWN_STORY.search(text) and len(text.split()) >= LEAST_WORDS

@@ -200,7 +200,7 @@ class Casing:
             return Phrase(noun=self.inside(head), asks=True)
         if _STATES.search(head):
             return Phrase(noun=f"how {self.inside(head)}", asks=True)
-        if _IS_STATED.search(head):
+        if _IS_STATED.search(head) and self.inside(head).partition(" ")[0] not in _GERUNDS:
             return Phrase(noun=f"what it means that {self.inside(head)}", asks=True)
         noun = re.sub(r"(?<=\S \S)(\S*) basics$", r"\1", self.inside(head))
         said_by_head = len(words(head)) > 1 and tail.split(" ")[0].endswith("ing")
@@ -259,7 +259,7 @@ def is_plural(noun: str) -> bool:
     """Return whether a noun phrase names more than one thing."""
     bare = re.sub(r"\s*\([^()]*\)", "", noun)
     before = re.split(_AFTER_HEAD, bare, maxsplit=1)[0]
-    return " and " in before or (before.endswith("s") and not before.endswith(("ss", "us", "is")))
+    return " and " in before or (before.endswith("s") and not before.endswith(("ss", "us", "is", "series")))
 
 
 _AFTER_HEAD = r"\s(?:of|in|for|with|from|to|on|by|under|between|as|versus|using)\s"

@@ -37,7 +37,7 @@ UNIT_OVERHEAD_MINUTES = 3.0  # settling in, notes: keeps tiny sections from gett
 AGAIN_WEIGHT = 0.7  # of the first time
 PARTS_EVENNESS = 2.0  # parts of one course should be of about one length; sittings need not
 FILLED = 0.5  # of the budget: with less reading than that, the rest of the best chapters is read, too
-THIN = 0.25  # reading below this share of the budget is gone through again, to practise
+THIN = 1 / 3  # reading below this share of the budget is gone through again, to practise
 MOST_PASSES = 3
 
 

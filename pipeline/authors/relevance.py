@@ -159,12 +159,15 @@ def _least(wishes: Wishes) -> float:
 def _companions(units: Sequence[Unit], about: Sequence[Unit], leading: str) -> tuple[Unit, ...]:
     """Return what the leading book has right before and after its sections that are about the query."""
     taken = {unit.place for unit in about}
-    own = [unit for unit in units if unit.chapter.book.book_id == leading and not unit.aside]
     beside = {(*unit.place[:2], unit.index + step) for unit in about for step in (-1, 1)}
     return tuple(
         unit
-        for unit in own
-        if unit.place not in taken and (*unit.place[:2], unit.index) in beside and unit.chance >= COMPANION
+        for unit in units
+        if unit.chapter.book.book_id == leading
+        and unit.place not in taken
+        and (*unit.place[:2], unit.index) in beside
+        and unit.chance >= COMPANION
+        and not unit.aside
     )
 
 

@@ -9,6 +9,8 @@ from pipeline.authors.titles import listed, shorten
 from pipeline.authors.wishes import Flavour, words_for
 from pipeline.authors.words import stems
 
+A_NAME = 2
+"""Topic words of a query that is no more than the name of something."""
 _FOLLOWED = {
     Flavour.PRACTICE: "less reading and more practice",
     Flavour.EXAMPLES: "sections with cases and examples first",
@@ -19,8 +21,8 @@ _FOLLOWED = {
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Return sentences on what of the preferences was followed, and what could not be."""
-    return [*_style(plan), *_notes(plan), *_repetition(plan)]
+    """Return sentences on what of the brief was followed, and what could not be."""
+    return [*_style(plan), *_notes(plan), *_unnamed(plan), *_repetition(plan)]
 
 
 def _style(plan: Plan) -> Iterator[str]:
@@ -52,6 +54,22 @@ def _notes(plan: Plan) -> Iterator[str]:
         yield f"What your notes ask to leave out ({avoided}) was avoided where other reading was left."
     if not wishes.wanted and not wishes.unwanted and not wishes.flavours:
         yield "Your notes name no topic that could guide the choice of sections."
+
+
+def _unnamed(plan: Plan) -> Iterator[str]:
+    """Say so where a topic has no heading of its name: then what is read comes near it, or touches it."""
+    asked = plan.wishes.asked
+    if len(asked) > A_NAME:
+        return  # a question in words of its own, which no heading has to have
+    said: set[str] = set()
+    for item in (item for part in plan.parts for item in part.items):
+        chapter = item.unit.chapter
+        for text in (item.unit.heading, chapter.title, chapter.book.title, *chapter.book.subjects):
+            said |= stems(text)
+        said |= set().union(*map(stems, chapter.key_concepts))
+    if asked and not asked & said:
+        named = listed(words_for(asked, plan.brief.query))
+        yield f"No heading or key concept of what is cited names {named}: it is what comes nearest."
 
 
 def _repetition(plan: Plan) -> Iterator[str]:

@@ -41,6 +41,11 @@ CONFIDENCE_SECOND = 0.81
 CONFIDENCE_BIAS = 1.29
 DEFINED = 0.9
 """Confidence where a chapter defines what is asked: all such judged queries were about it."""
+NAME_WORDS = 2
+NEAR = 0.4
+"""Cosine that a short name has to have to the best chapter or one of its headings if no other is related."""
+TOUCHED = 0.1
+"""Confidence where a name is only touched: of the judged queries of which that is true, none was covered."""
 SECOND_AT_LEAST = -3.0
 """Log odds that the second best chapter is taken to have at least: a library may have one on a subject."""
 RELEVANT = 0.6
@@ -130,14 +135,29 @@ def confidence(hits: Sequence[Hit]) -> float:
     """Return how sure it is that the library is about the question, 0 to 1; 0 where nothing was found.
 
     The best chapter says most, the second best something: a chapter alone can be near by chance, and what a
-    library is about is rarely in one place only. What a chapter defines the library covers.
+    library is about is rarely in one place only. What a chapter defines the library covers; what one chapter
+    touches in passing, *the French Revolution* where Americans quarrel about it, it does not.
     """
     if not hits:
         return 0.0
     best, *others = (log_odds_of(hit.score) for hit in hits[:2])
     second = others[0] if others else SECOND_AT_LEAST
-    sure = 1.0 / (1.0 + math.exp(-confidence_log_odds(best, second)))
-    return max(sure, DEFINED) if any(hit.evidence.defines for hit in hits) else sure
+    return ruled(1.0 / (1.0 + math.exp(-confidence_log_odds(best, second))), hits)
+
+
+def ruled(sure: float, hits: Sequence[Hit]) -> float:
+    """Return how sure it is, where the names in the library have a say: `sure` is what the scores say."""
+    if any(hit.evidence.defines for hit in hits):
+        return max(sure, DEFINED)
+    return min(sure, TOUCHED) if _only_touched(hits) else sure
+
+
+def _only_touched(hits: Sequence[Hit]) -> bool:
+    """Return whether a short name is near nothing but what people ask of one chapter."""
+    evidence = hits[0].evidence
+    is_name = evidence.length <= NAME_WORDS / LONG
+    alone = len(hits) < 2 or hits[1].score < RELATED
+    return is_name and alone and max(evidence.cosine, evidence.section_cosine) < NEAR
 
 
 def log_odds_of(points: float) -> float:

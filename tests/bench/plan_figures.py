@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pipeline.authors.quality import all_sections
 from pipeline.outline import WrittenPart
 from tests.bench import plan_metrics as metrics
+from tests.bench.judged_sections import judged_sections
 from tests.bench.plan_courses import Course
 from tests.bench.plan_metrics import Judged
 from tests.bench.report import Table, ms, percentile
@@ -112,6 +113,48 @@ def figures_table(
     seconds = [[course.seconds for course in courses] for courses in by_author.values()]
     table.add("time to write, p95", *(ms(percentile(own, 95)) for own in seconds), "")
     return table
+
+
+def sections_table(title: str, what: str, by_author: Mapping[str, Sequence[Course]]) -> Table:
+    """Return what a teacher would say of the sections cited: one row an author and set of queries."""
+    table = Table(title, what, ("", "plans", "struck out", "core", "core found", "reading"))
+    for author, courses in by_author.items():
+        for part, name in SETS.items():
+            own = [c for c in courses if _set_of(c) == part]
+            found = [
+                metrics.graded_minutes(parts_of(c), c.work.reading, judged_sections()[_query(c)].grades)
+                for c in own
+            ]
+            table.add(
+                f"{author}, {name}",
+                str(len(own)),
+                f"{statistics.fmean(one.struck_out_share for one in found):.1%}",
+                f"{statistics.fmean(one.core_share for one in found):.1%}",
+                f"{_core_found(own, found):.1%}",
+                f"{statistics.fmean(int(c.review.quality['reading_minutes']) for c in own):.0f} min",
+            )
+    return table
+
+
+SETS = {"tuning": "queries fitted on", "test": "held out", "outlines": "of the outlines below, held out"}
+GOAL = 0.8
+"""Of the hours: reading that a plan of moderate pace has room for."""
+
+
+def _core_found(courses: Sequence[Course], found: Sequence[metrics.GradedMinutes]) -> float:
+    goals = [GOAL * course.work.brief.budget_minutes for course in courses]
+    return statistics.fmean(
+        one.core_found(goal) for one, goal in zip(found, goals, strict=True) if one.core_there
+    )
+
+
+def _query(course: Course) -> str:
+    return course.work.brief.query
+
+
+def _set_of(course: Course) -> str:
+    judged = judged_sections().get(_query(course))
+    return judged.part if judged else ""
 
 
 def worst(courses: Sequence[Course], judged: Mapping[str, Judged], most: int = 12) -> list[tuple[float, str]]:

@@ -15,6 +15,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from pipeline.authors.quality import Place, all_sections, all_sources, place_of
 from pipeline.authors.titles import clean
 from pipeline.authors.words import BOOK_WORDS, stem, stems, topic_stems
 from pipeline.library.wording import subject
-from pipeline.outline import Chapter, Source, WrittenPart
+from pipeline.outline import Chapter, Source, WrittenPart, reading_minutes
+from tests.bench.judged_sections import CORE, STRUCK_OUT, WORTH_READING
 
 Vectors = NDArray[np.float64]
 """One unit vector a row."""
@@ -86,6 +88,57 @@ def judged_share(parts: Sequence[WrittenPart], answers: Judged) -> float:
 def _is_judged(source: Source, answers: Judged) -> bool:
     numbers = answers.get(source.book_id)
     return numbers is not None and (not numbers or source.chapter_number in numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class GradedMinutes:
+    """The reading that a plan cites, each section once, by what a teacher would say of it."""
+
+    struck_out: int
+    worth_reading: int
+    core: int
+    core_there: int
+    """Of the core, all that the reading has, cited or not."""
+
+    @property
+    def struck_out_share(self) -> float:
+        """Return the share of the cited minutes that a teacher would strike out."""
+        return self.struck_out / max(1, self.struck_out + self.worth_reading + self.core)
+
+    @property
+    def core_share(self) -> float:
+        """Return the share of the cited minutes that is the core."""
+        return self.core / max(1, self.struck_out + self.worth_reading + self.core)
+
+    def core_found(self, minutes: float) -> float:
+        """Return how much of the core is cited, of what there is or, where that is more, of `minutes`."""
+        wanted = min(self.core_there, minutes)
+        return min(1.0, self.core / wanted) if wanted else 1.0
+
+
+def graded_minutes(
+    parts: Sequence[WrittenPart], reading: Sequence[Chapter], grades: Mapping[tuple[str, int, int], int]
+) -> GradedMinutes:
+    """Return the minutes that a plan cites by grade (:mod:`tests.bench.judged_sections`).
+
+    Sections that nobody graded are left out.
+    """
+    cited = {place_of(source) for source in all_sources(parts)}
+    minutes, core_there = Counter[int](), 0
+    for chapter in reading:
+        for index, title, words in _citable(chapter):
+            grade = grades.get((chapter.book.book_id, chapter.number, index))
+            if grade is None:
+                continue
+            core_there += reading_minutes(words) if grade == CORE else 0
+            if (chapter.book.book_id, chapter.number, title) in cited:
+                minutes[grade] += reading_minutes(words)
+    return GradedMinutes(minutes[STRUCK_OUT], minutes[WORTH_READING], minutes[CORE], core_there)
+
+
+def _citable(chapter: Chapter) -> list[tuple[int, str | None, int]]:
+    sections = [(section.index, section.title, section.words) for section in chapter.sections]
+    return [*sections] or [(0, None, chapter.words)]
 
 
 def similarity_share(parts: Sequence[WrittenPart], reading: Sequence[Chapter]) -> float:

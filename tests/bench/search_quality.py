@@ -7,7 +7,6 @@ Full text alone, vectors alone and both, beside what full MiniLM vectors would g
 from __future__ import annotations
 
 import asyncio
-import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ from pipeline.library.relevance import Hit
 from tests.bench.judged import Key
 from tests.bench.quality_page import write_half
 from tests.bench.report import Table
-from tests.bench.search_ceiling import ceiling, ceiling_confidence
+from tests.bench.search_ceiling import ceiling
 from tests.bench.search_metrics import accepted_outside, ndcg, recall
 from tests.bench.searching import NAMES, Asked, ask_all, is_fitted_on, shipped_library
 
 REFUSED = 0.05
-DEFINED = math.log(relevance.DEFINED / (1 - relevance.DEFINED))
 Ranking = list[tuple[Key, float]]
 """Chapters and their scores, best first."""
 
@@ -34,17 +32,12 @@ class System:
 
     name: str
     rank: Callable[[Asked], Ranking]
-    confidence: Callable[[float, float], float] | None = None
-    """Of a ranking's two best scores: how sure it is that the query is covered; 0 is where it is accepted.
-    Where a chapter defines what is asked, it is. None: the best score says it."""
+    confidence: Callable[[Asked], float] | None = None
+    """How sure it is that a query is covered, 0 to 1. None: the best score says it."""
 
     def sure(self, asked: Asked) -> float:
-        """Return how sure it is of a query."""
-        (_, best), (_, second) = self.rank(asked)[:2]
-        if self.confidence is None:
-            return best
-        sure = self.confidence(best, second)
-        return max(sure, DEFINED) if any(hit.evidence.defines for hit in asked.hits) else sure
+        """Return how sure it is of a query: the higher the surer."""
+        return self.rank(asked)[0][1] if self.confidence is None else self.confidence(asked)
 
 
 def _by(measure: Callable[[Hit], float]) -> Callable[[Asked], Ranking]:
@@ -55,8 +48,16 @@ def _by(measure: Callable[[Hit], float]) -> Callable[[Asked], Ranking]:
     return rank
 
 
-HYBRID = System("hybrid", _by(lambda hit: relevance.log_odds(hit.evidence)), relevance.confidence_log_odds)
-CEILING = System("hybrid with full MiniLM vectors", lambda asked: ceiling()[asked.query], ceiling_confidence)
+HYBRID = System(
+    "hybrid",
+    _by(lambda hit: relevance.log_odds(hit.evidence)),
+    lambda asked: relevance.confidence(asked.hits),
+)
+CEILING = System(
+    "hybrid with full MiniLM vectors",
+    lambda asked: ceiling().rankings[asked.query],
+    lambda asked: ceiling().confidence[asked.query],
+)
 SYSTEMS = (
     System("full text alone", _by(lambda hit: hit.evidence.coverage)),
     System("vectors alone", _by(lambda hit: hit.evidence.cosine)),
@@ -123,8 +124,8 @@ def _errors(asked: Sequence[Asked]) -> Table:
         "catalogue has of each chapter, were written from titles, sections and terms by who had not seen "
         "these queries; but they are of a kind with them, and learners may ask in yet other words. The names "
         "were written last, to be hard: what a chapter treats without a heading of that name "
-        "(“gerrymandering”), and what it only touches (“grizzly bears”, as an example); they were looked at, "
-        "so they are in no sum.",
+        "(“gerrymandering”), and what it only touches (“grizzly bears”, as an example); they were looked at "
+        "when two rules on names were made, so they are in no sum.",
         ("queries", "covered, falsely refused", "not covered, falsely accepted", "with full MiniLM vectors"),
     )
     for name, cases in _error_parts(asked).items():
@@ -154,8 +155,8 @@ def _error_parts(asked: Sequence[Asked]) -> Mapping[str, list[Asked]]:
 
 def false_answers(cases: Sequence[Asked], system: System) -> tuple[int, int]:
     """Return how many covered queries are refused, and how many others accepted."""
-    refused = sum(system.sure(case) < 0 for case in cases if case.books)
-    return refused, sum(system.sure(case) >= 0 for case in cases if not case.books)
+    refused = sum(system.sure(case) < relevance.ACCEPTED for case in cases if case.books)
+    return refused, sum(system.sure(case) >= relevance.ACCEPTED for case in cases if not case.books)
 
 
 def _share(part: int, whole: int) -> str:

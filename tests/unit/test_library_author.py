@@ -86,7 +86,8 @@ async def test_every_book_is_read_in_its_own_order() -> None:
         review = await course(assignment(query, 6.5, reading))
         by_book: dict[str, list[int]] = {}
         for source in all_sources(review.parts):
-            by_book.setdefault(source.book_id, []).append(source.chapter_number)
+            if "Read before" not in source.why:
+                by_book.setdefault(source.book_id, []).append(source.chapter_number)
         assert all(a <= b for numbers in by_book.values() for a, b in pairwise(numbers))
 
 

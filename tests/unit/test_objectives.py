@@ -52,7 +52,7 @@ async def test_only_what_is_about_the_query_is_read_from_a_chapter_about_more() 
 
 
 async def test_a_summary_tells_of_its_section_what_the_chapters_summary_lists() -> None:
-    review = await course(assignment("learn Rust ownership", 4, RUST_READING))
+    review = await course(assignment("learn Rust ownership", 2.5, RUST_READING))
     slices = next(s for s in all_sections(review.parts) if s.sources[0].section_title == "The Slice Type")
     assert "how slices point to part of a collection" in slices.content_summary
     assert "borrow" not in slices.content_summary

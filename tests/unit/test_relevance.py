@@ -11,7 +11,7 @@ from pipeline.errors import NoRelevantBooks
 from pipeline.library import relevance
 from pipeline.library.relevance import Evidence, Hit, choose, score
 
-NOTHING = Evidence(cosine=0, section_cosine=0, question_cosine=0, coverage=0)
+NOTHING = Evidence(cosine=0, section_cosine=0, question_cosine=0, coverage=0, length=1)
 WORDS = 6_000  # half an hour to read
 
 
@@ -67,6 +67,32 @@ def test_two_near_chapters_are_surer_than_one_and_one_can_be_sure_enough() -> No
 def test_what_is_accepted_has_chapters_though_none_is_sure_by_itself() -> None:
     assert chapters(best_first(*shelf("A", 0.49, 0.46)), 120) == [0.49, 0.46]
     assert chapters(best_first(*shelf("A", 0.4, 0.35)), 120) == [0.4]
+
+
+def test_a_short_name_has_to_be_near_more_than_a_question() -> None:
+    name = Evidence(cosine=0.37, section_cosine=0.27, question_cosine=0.72, coverage=1, length=0.25)
+    (best, *_), related = shelf("A", 0.95), shelf("B", relevance.RELATED)
+
+    def sure(evidence: Evidence, *others: Hit) -> bool:
+        return relevance.confidence([replace(best, evidence=evidence), *others]) >= relevance.ACCEPTED
+
+    assert not sure(name)
+    assert sure(replace(name, length=0.375))  # three words say what they mean
+    assert sure(replace(name, section_cosine=relevance.NEAR))
+    assert sure(replace(name, cosine=relevance.NEAR))
+    assert sure(name, *related)  # two chapters are no accident
+    assert sure(replace(name, defined=True))
+
+
+def test_what_a_chapter_defines_is_relevant_unless_it_is_another_thing_of_that_name() -> None:
+    defined = Evidence(
+        cosine=0.2, section_cosine=0.2, question_cosine=0.25, coverage=1, length=0.125, defined=True
+    )
+    assert score(defined) == pytest.approx(relevance.RELEVANT)
+    assert relevance.confidence([replace(hit("A", 1, 0.01), evidence=defined)]) == relevance.DEFINED
+    namesake = replace(defined, cosine=relevance.NAMESAKE - 0.01)
+    assert score(namesake) == score(replace(namesake, defined=False)) < 0.1
+    assert relevance.confidence([replace(hit("A", 1, 0.01), evidence=namesake)]) < relevance.ACCEPTED
 
 
 def test_chapters_come_by_book_the_best_book_first() -> None:
