@@ -130,7 +130,7 @@ HEADING: dict[Depth, dict[Kind, tuple[str, ...]]] = {
         Kind.SOCIETY: (
             "Explain {0} with an example from your own surroundings",
             "Describe {0} and how one could observe {it}",
-            "Identify {0} in a case from the news",
+            "Give two examples of {0}, seen or read about",
             "Compare {0} with what you expected before reading",
         ),
         Kind.MONEY: (
@@ -142,7 +142,7 @@ HEADING: dict[Depth, dict[Kind, tuple[str, ...]]] = {
         Kind.BUSINESS: (
             "Explain {0} with an organization that you know",
             "Describe {0} and what follows for a decision at work",
-            "Identify {0} in a case from the news",
+            "Identify {0} in a firm from the news",
             "Outline how you would deal with {0} in a firm of your own",
         ),
         Kind.MATTER: (
