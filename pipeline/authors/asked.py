@@ -14,7 +14,9 @@ from pipeline.authors.relevance import Unit
 _ASKING = "how|why|what|when|where|who|whose|which"
 _AUXILIARY = "is|are|was|were|do|does|did|can|could|should|would|will|has|have|had"
 _ASKS = re.compile(rf"^(?:{_ASKING}|{_AUXILIARY})\b", re.IGNORECASE)
-_DIRECT = re.compile(rf"^(?:(?:{_ASKING}) |(?:how|what|which) [\w-]+ )?(?:{_AUXILIARY})\b", re.IGNORECASE)
+_DIRECT = re.compile(
+    rf"^(?:(?:{_ASKING}) |(?:how|what|which) (?!to )[\w-]+ )?(?:{_AUXILIARY})\b", re.IGNORECASE
+)
 """*how does a fridge work*, but not *how a fridge works*."""
 _ORDER = re.compile(r"^(?:do|have)\b", re.IGNORECASE)
 """*do it on weekends*: with a question mark only it is none."""

@@ -260,9 +260,10 @@ BEARS = {
     Depth.TECHNICAL: "Analyze how",
     Depth.EXPERT: "Evaluate how far",
 }
+ANSWER_AGAIN = "Answer “{0}?” without the text, then check it"
 AGAIN = (
     "Explain {0} from memory, then check it against the text",
-    "Apply {0} to a new case of your own",
+    "Name three points that the text makes about {0}, then look",
     "Compare your notes on {0} with the text and correct them",
     "Write three questions about {0} and answer them without the text",
     "Explain {0} aloud in two minutes, without notes",

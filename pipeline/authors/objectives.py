@@ -15,6 +15,7 @@ from pipeline.authors.concepts import as_written, concepts_in
 from pipeline.authors.frames import (
     AGAIN,
     ANSWER,
+    ANSWER_AGAIN,
     BEARS,
     CLAUSE,
     CODE_SUBJECTS,
@@ -95,7 +96,7 @@ def objectives(plan: Plan, section: PlannedSection, subject: str, frames: Frames
     phrases = [plan.casing.phrase(unit.heading) for unit in units]
     kept: dict[str, str] = {}
     if all(item.again for item in section.items):
-        _keep(kept, _again(phrases, frames), wanted)
+        _keep(kept, _again(units, phrases, frames), wanted)
     else:
         writer = _Writer(plan, units, phrases, subject, frames)
         _keep(kept, writer.telling(), wanted)
@@ -223,7 +224,8 @@ def _filled(template: str, noun: str, *others: str) -> str:
     )
 
 
-def _again(phrases: Sequence[Phrase], frames: Frames) -> Iterator[str]:
+def _again(units: Sequence[Unit], phrases: Sequence[Phrase], frames: Frames) -> Iterator[str]:
+    yield from (ANSWER_AGAIN.format(asked) for asked in questions_in(units) if is_direct(asked))
     for _ in range(len(AGAIN)):
         for phrase in phrases:
             yield frames.pick(AGAIN).format(phrase.noun)
