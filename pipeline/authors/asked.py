@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from pipeline.authors.relevance import Unit
 
 _ASKING = "how|why|what|when|where|who|whose|which"
-_AUXILIARY = "is|are|was|were|do|does|did|can|could|should|would|will|has|have|had"
+_AUXILIARY = "is|are|was|were|do|does|did|can|could|should|would|will|must|may|has|have|had"
 _ASKS = re.compile(rf"^(?:{_ASKING}|{_AUXILIARY})\b", re.IGNORECASE)
 _DIRECT = re.compile(
-    rf"^(?:(?:{_ASKING}) |(?:how|what|which) (?!to )[\w-]+ )?(?:{_AUXILIARY})\b", re.IGNORECASE
+    rf"^(?:(?:{_ASKING}) |(?:how|what|which) (?!to )[\w-]+ |which [\w-]+ [\w-]+ )?(?:{_AUXILIARY})\b",
+    re.IGNORECASE,
 )
 """*how does a fridge work*, but not *how a fridge works*."""
 _ORDER = re.compile(r"^(?:do|have)\b", re.IGNORECASE)
 """*do it on weekends*: with a question mark only it is none."""
-_OWN_STORY = re.compile(r"\b(?:i|i'm|i've|me|my|mine|we|us|our|ours|myself)\b|[,:;(]|\?.", re.IGNORECASE)
+_OWN_STORY = re.compile(r"\b(?:i|i'm|i've|me|my|mine|myself)\b|[,:;(]|\?.", re.IGNORECASE)
 """Who speaks of themselves asks what no book answers; what has commas is rarely one question."""
 LEAST_WORDS = 4
 
@@ -35,6 +36,13 @@ def questions_in(units: Sequence[Unit]) -> list[str]:
         asking = [question.rstrip("?") for question in _of(unit) if _is_question(question)]
         turns += [(turn, at, question) for turn, question in enumerate(asking)]
     return list(dict.fromkeys(question for _, _, question in sorted(turns)))
+
+
+def own_question(query: str) -> str:
+    """Return a query that is a question itself, as it stands in a sentence; empty: it is none."""
+    asked = " ".join(query.split()).rstrip("?")
+    first, _, rest = asked.partition(" ")
+    return f"{first.casefold()} {rest}" if _ASKS.match(asked) and len(rest.split()) >= 2 else ""
 
 
 def is_direct(question: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.authors.asked import is_direct, questions_in
+from pipeline.authors.asked import is_direct, own_question, questions_in
 from pipeline.authors.concepts import as_written, concepts_in
 from pipeline.authors.frames import (
     AGAIN,
@@ -63,7 +63,7 @@ _ABOUT = re.compile(
     r"^(?:the )?(?:risks?|roles?|importance|characteristics|types|history|applications|causes|effects)\b"
 )
 _AFTER = re.compile(r"\s(?:in|for|with|from|to|on|by|under|between|needed|used|based|using)\s")
-_CONTRAST = re.compile(r"^(.+?) (?:versus|vs\.?) (.+)$")
+_CONTRAST = re.compile(r"^(?!now )(.+?) (?:versus|vs\.?) (.+)$")
 
 
 def kind_of(noun: str, unit: Unit) -> Kind:
@@ -125,27 +125,41 @@ class _Writer:
         self._frames = frames
 
     def telling(self) -> Iterator[str]:
-        """Yield objectives, most telling first: the best heading, what people ask, concepts, other headings,
-        what connects them, the rest.
+        """Yield objectives, most telling first: the learner's own question, what the best heading has one do,
+        what people ask, concepts, other headings, what connects them.
         """
         ranked = sorted(range(len(self._units)), key=lambda i: (-self._units[i].relevance, i))
         lead = sorted(ranked[:2])
         first = self._phrases[lead[0]]
-        for i in lead[:1]:
-            yield self._of_heading(i)
-        if asked := questions_in(self._units):
-            yield self._of_question(asked[0])
-        if terms := concepts_in(self._units):
-            yield self._of_terms(terms, first)
+        asked = questions_in(self._units)
+        if self._is_best and (own := own_question(self._plan.brief.query)):
+            yield self._of_question(own)
+        told = lead[0] if not asked or self._is_done(lead[0]) else None
+        if told is not None:
+            yield self._of_heading(told)
         if self._plan.wishes.practical:
             yield self._practice(lead[0])
-        for i in lead[1:]:
-            yield self._of_heading(i)
+        yield from map(self._of_question, asked[:1])
+        if terms := concepts_in(self._units):
+            yield self._of_terms(terms, first)
+        for i in (*lead, *ranked[2:]):
+            if i != told:
+                yield self._of_heading(i)
         nouns = [p.noun for p in (self._phrases[i] for i in sorted(ranked[:3])) if _stands_in_a_pair(p)]
         if len(nouns) > 1:
             yield _filled(self._frames.pick(PAIR[self._depth]), nouns[0], nouns[1])
-        for i in ranked[2:]:
-            yield self._of_heading(i)
+
+    @property
+    def _is_best(self) -> bool:
+        """Return whether the reading that answers the query best is in this section, for the first time."""
+        best = max((item.unit for part in self._plan.parts for item in part.items), key=lambda u: u.relevance)
+        return best in self._units
+
+    def _is_done(self, i: int) -> bool:
+        """Return whether a heading names something to do, or to work out."""
+        phrase = self._phrases[i]
+        worked = kind_of(phrase.noun, self._units[i]) in (Kind.QUANTITY, Kind.METHOD, Kind.PROBLEMS)
+        return is_order(self._units[i].heading) or bool(phrase.task) or worked
 
     def spare(self) -> Iterator[str]:
         """Yield what can be asked about any reading."""

@@ -25,9 +25,10 @@ LIKELY = {Depth.OVERVIEW: 0.4, Depth.BALANCED: 0.35, Depth.TECHNICAL: 0.3, Depth
 SHORT = 120
 LEAST_LIKELY = 0.12
 """In the longest courses: what is not read in two hours may well be in ten."""
-OTHER_BOOK = 0.1
-"""What a section of another book than the leading one needs more, beside words of the query: one where one is
-enough."""
+OTHER_BOOK = 0.15
+"""What a section of another book needs more, however long the course, and a word of the query besides: one
+book where one is enough. A book that is called after what is asked is no other."""
+CALLED = 0.5  # of the query's words in a book's title or subjects: then it is called after what is asked
 BOOK_WORD_ONLY = 0.6
 """What is left of a heading's likeness if all that it shares with the query is what its book is about."""
 COMPANION = 0.2
@@ -142,13 +143,17 @@ def relevant_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -
 
     def is_about(unit: Unit) -> bool:
         likely = unit.chance >= least
-        if unit.chapter.book.book_id != leading:
-            likely = unit.chance >= least + OTHER_BOOK and unit.signs.says > 0
+        if unit.chapter.book.book_id != leading and not _is_called(unit.chapter, wishes):
+            likely = unit.chance >= LIKELY[wishes.depth] + OTHER_BOOK and unit.signs.says > 0
         named = stems(unit.heading)
         return (likely or bool(wishes.wanted & named)) and not wishes.unwanted & named
 
     about = tuple(unit for unit in units if not unit.aside and is_about(unit)) or tuple(units[:1])
     return Relevant(units=about, companions=_companions(units, about, leading))
+
+
+def _is_called(chapter: Chapter, wishes: Wishes) -> bool:
+    return len(wishes.asked & book_stems(chapter)) >= CALLED * len(wishes.asked)
 
 
 def _least(wishes: Wishes) -> float:
@@ -223,7 +228,7 @@ class _Setting:
     focus: float
     """How much it is about the query as a whole, 0 to 1."""
     said: Mapping[int, frozenset[str]]
-    """By position of its section, the stems of its key concepts and of the questions that it answers."""
+    """What :func:`said_by_section` returns."""
     along: float
     """Place of the chapter among those found of its book, 0 to 1."""
 
@@ -239,13 +244,6 @@ def _setting(
 ) -> _Setting:
     likeness = [nearest.likeness(section) for section in chapter.sections]
     mean = sum(likeness) / len(likeness) if likeness else 1.0
-    said: dict[int | None, frozenset[str]] = defaultdict(frozenset)
-    for texts, places in (
-        (chapter.key_concepts, chapter.key_concept_sections),
-        (chapter.questions, chapter.question_sections),
-    ):
-        for text, index in zip(texts, places, strict=False):  # no places: nobody said it
-            said[index] |= stems(text)
     return _Setting(
         chapter=chapter,
         around=chapter_stems(chapter),
@@ -253,9 +251,24 @@ def _setting(
         core=answers.core,
         value=value,
         focus=max(covered(asked, stems(chapter.title), rarity), mean),
-        said={index: said[index] for index in range(len(chapter.sections))},
+        said=said_by_section(chapter),
         along=along,
     )
+
+
+def said_by_section(chapter: Chapter) -> dict[int, frozenset[str]]:
+    """Return by position of each section the stems of its heading, and of the key concepts and questions that
+    are known to be its own.
+    """
+    said = {section.index: stems(section.title) for section in chapter.sections}
+    for texts, places in (
+        (chapter.key_concepts, chapter.key_concept_sections),
+        (chapter.questions, chapter.question_sections),
+    ):
+        for text, index in zip(texts, places, strict=False):  # no places: nobody said it
+            if index in said:
+                said[index] |= stems(text)
+    return said
 
 
 def _unit(
@@ -293,12 +306,12 @@ def _signs(
     rarity: Rarity,
 ) -> Signs:
     chapter = setting.chapter
-    found = stems(heading)
+    found = said = stems(heading)
     near = asked = nearest.likeness(section) if section else setting.focus
-    is_asked, along, said = 1.0, 0.0, found
+    is_asked, along = 1.0, 0.0
     if section:
         along = section.index / max(1, len(chapter.sections) - 1)
-        said = found | setting.said[section.index]
+        said = setting.said[section.index]
         if chapter.question_sections:
             asked = nearest.answering(section)
             is_asked = 0.0 if section.answers is None else 1.0

@@ -7,14 +7,15 @@ best; the rest is said with headings alone.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from itertools import permutations
 
 from pipeline.authors.asked import is_direct, questions_in
 from pipeline.authors.concepts import as_written, concepts_in
 from pipeline.authors.planning import Plan, PlannedSection
-from pipeline.authors.relevance import Unit
+from pipeline.authors.relevance import Unit, said_by_section
 from pipeline.authors.titles import clean, listed, plain, quoted, shorten
 from pipeline.authors.wishes import Flavour, Wishes
 from pipeline.authors.words import stems, vocabulary
@@ -102,7 +103,12 @@ def _pieces(chapter: Chapter, units: Sequence[Unit]) -> str:
 
 def _assigned(chapter: Chapter, units_at: dict[int, list[Unit]]) -> dict[int, str]:
     """Give each sentence of a chapter's summary to one section, so that together they fit best."""
-    sentences = [sentence for sentence in _SENTENCE.split(plain(chapter.summary)) if sentence]
+    read = {unit.index for units in units_at.values() for unit in units}
+    sentences = [
+        sentence
+        for sentence in _SENTENCE.split(plain(chapter.summary))
+        if sentence and not _is_of_another(sentence, chapter, read)
+    ]
     places = list(units_at)
     named = [frozenset().union(*(unit.stems for unit in units_at[at])) for at in places]
     fits = [[_fit(stems(sentence), named, i) for i in range(len(places))] for sentence in sentences]
@@ -123,6 +129,20 @@ def _assigned(chapter: Chapter, units_at: dict[int, list[Unit]]) -> dict[int, st
         for sentence, row, i in zip(sentences, fits, best, strict=True)
         if i >= 0 and row[i]
     }
+
+
+def _is_of_another(sentence: str, chapter: Chapter, read: AbstractSet[int]) -> bool:
+    """Return whether some piece of a sentence tells of a section that is not read, by that section's heading,
+    its key concepts and the questions that it answers.
+    """
+    said = said_by_section(chapter)
+    shared = Counter(word for words in said.values() for word in words)
+    for piece in _PIECE.split(sentence):
+        fits = {i: sum(1 / shared[w] for w in stems(piece) & words) for i, words in said.items()}
+        best = max(fits.values(), default=0.0)
+        if best and all(fits[i] < best for i in read & fits.keys()):
+            return True
+    return False
 
 
 def _fit(sentence: frozenset[str], named: Sequence[frozenset[str]], at: int) -> float:

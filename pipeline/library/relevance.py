@@ -62,6 +62,8 @@ LEAST_CHAPTERS = 8
 MOST_CHAPTERS = 60
 MOST_BOOKS = 12
 NEAREST_BOOKS = 3
+NEAREST_SHARE = 0.3
+"""Of the best chapter's score: what is named beside its book is not much further from the question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +238,8 @@ def refusal(query: str, hits: Sequence[Hit], foreign: str | None = None) -> str:
     answer = f"The library has no book about “{shown}”."
     if foreign:
         return f"{answer} {not_understood(foreign)}"
-    nearest_titles = dict.fromkeys(hit.book_title for hit in hits if hit.score > 0)
+    near = [hit for hit in hits if 0 < hit.score >= NEAREST_SHARE * hits[0].score]
+    nearest_titles = dict.fromkeys(hit.book_title for hit in near)
     titles = [f"“{title}”" for title in nearest_titles][:NEAREST_BOOKS]
     if not titles:
         return answer

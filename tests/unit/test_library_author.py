@@ -185,6 +185,7 @@ async def test_summaries_say_only_what_catalogue_and_headings_say() -> None:
                 chapter.summary,
                 chapter.title,
                 *chapter.key_concepts,
+                *chapter.questions,
                 *(section.title for section in chapter.sections),
             )
         )
@@ -192,6 +193,7 @@ async def test_summaries_say_only_what_catalogue_and_headings_say() -> None:
     told_by_us = stems(
         "covers works through takes up deals with reading about minutes rest working examples by hand problem"
         " redoing its from memory includes all of it sitting has more than begin part chapter terms"
+        " answers tells"
     )
     for section in all_sections(review.parts):
         unknown = {word for word in stems(section.content_summary) - known - told_by_us if not word.isdigit()}

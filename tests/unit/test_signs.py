@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from pipeline.authors.answers import rarity_in
-from pipeline.authors.asked import is_direct, questions_in
+from pipeline.authors.asked import is_direct, own_question, questions_in
 from pipeline.authors.relevance import Unit, relevant_units, weighed
 from pipeline.authors.signs import Signs, chance
 from pipeline.authors.wishes import read_wishes
 from pipeline.outline import Book, BookSection, Brief, Chapter, Depth, Preferences
-from tests.unit.readings import DCF, DCF_READING
+from tests.unit.readings import DCF, DCF_READING, STATISTICS_READING
 
 SOME = Signs(
     heading=0.7, asked=0.6, is_asked=1, says=0.5, core=0.5, chapter=0.9, found=0.8, aside=0, along=0.3
@@ -72,8 +72,11 @@ def test_nothing_is_held_against_a_book_of_which_nobody_says_what_is_asked() -> 
 
 def test_who_wants_depth_or_has_hours_reads_on() -> None:
     def read(hours: float, depth: Depth) -> int:
-        wishes = read_wishes(Brief(query=DCF, hours=hours, preferences=Preferences(depth=depth)))
-        return len(relevant_units(DCF_READING, wishes, rarity_in(DCF_READING)).units)
+        count = 0
+        for query, reading in ((DCF, DCF_READING), ("statistics for A/B tests", STATISTICS_READING)):
+            wishes = read_wishes(Brief(query=query, hours=hours, preferences=Preferences(depth=depth)))
+            count += len(relevant_units(reading, wishes, rarity_in(reading)).units)
+        return count
 
     assert read(2, Depth.OVERVIEW) < read(2, Depth.BALANCED) < read(2, Depth.EXPERT)
     assert read(2, Depth.BALANCED) < read(6, Depth.BALANCED) < read(20, Depth.BALANCED)
@@ -130,12 +133,26 @@ def test_questions_take_turns_by_section() -> None:
     assert (first, second, third) == (asked[0], asked[2], asked[1])
 
 
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("why do we sleep", "why do we sleep"),
+        ("How the Roman republic  fell?", "how the Roman republic fell"),
+        ("Learn DCF valuation", ""),
+        ("how", ""),
+    ],
+)
+def test_a_query_may_be_a_question_itself(query: str, asked: str) -> None:
+    assert own_question(query) == asked
+
+
 def test_a_direct_question_is_told_from_a_clause() -> None:
     for direct in (
         "does it hold in the wet",
         "why is it called a bend",
         "how strong is a bend",
         "what rope is best",
+        "which hurdle rate must it earn",
     ):
         assert is_direct(direct), direct
     for clause in (
