@@ -64,6 +64,8 @@ def _course(course: Course) -> Iterator[str]:
         f"**{course.review.title}**: {quality['reading_minutes']} minutes of reading for "
         f"{quality['minutes']}, τ {quality['order_agreement']:g}."
     )
+    if quality["notes"]:
+        yield f"Its notes: {' '.join(quality['notes'])}"
     for part in course.review.parts:
         yield ""
         yield f"{part.part_index + 1}. **{part.title}** ({part.estimated_minutes} min). {part.why}"
