@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.authors.answers import rarity_in
 from pipeline.authors.relevance import Unit, weighed
 from pipeline.authors.wishes import read_wishes
+from pipeline.errors import NoRelevantBooks
 from pipeline.outline import Brief
 from tests.bench.judged_sections import CORE, STRUCK_OUT, judged_sections
 from tests.bench.plan_courses import shelves
@@ -38,12 +39,15 @@ class Graded:
 
 
 async def graded() -> list[Graded]:
-    """Return the queries with all that the author weighs for them, but for sections that nobody graded."""
+    """Return the queries that are accepted with all that the author weighs for them, if it was graded."""
     found = []
     async with shelves() as shelf:
         for case in judged_sections().values():
             brief = Brief(query=case.query, hours=HOURS)
-            reading = await shelf.reading(brief)
+            try:
+                reading = await shelf.reading(brief)
+            except NoRelevantBooks:
+                continue
             _, units = weighed(reading, read_wishes(brief), rarity_in(reading))
             known = [u for u in units if (*u.place[:2], u.index) in case.grades]
             grades = np.array([case.grades[(*u.place[:2], u.index)] for u in known])
