@@ -74,7 +74,9 @@ class LibraryAuthor:
     async def review(self, work: Assignment, parts: Sequence[WrittenPart]) -> Review:
         """Check the outline, mend what code can mend and report on its quality."""
         outline = await self._outline(work)
-        mended = await asyncio.to_thread(mend, work.course_id, work.brief, work.reading, parts)
+        mended = await asyncio.to_thread(
+            mend, work.course_id, work.brief, work.reading, parts, is_strict=True
+        )
         quality = report(work.brief, work.reading, mended.parts, notes=remarks(outline.plan))
         fallback = work.reading[0].title if work.reading else "Course"
         return Review(

@@ -13,7 +13,7 @@ from pipeline.authors import section_id
 from pipeline.authors.answers import rarity_in
 from pipeline.authors.planning import SHORT_SOURCES_PER_SECTION, share
 from pipeline.authors.quality import Place, citable, is_valid, place_of
-from pipeline.authors.relevance import Unit, relevant_units
+from pipeline.authors.relevance import Unit, readable_units, relevant_units
 from pipeline.authors.titles import MAX_TITLE, clean, plain, quoted, shorten, topic
 from pipeline.authors.wishes import read_wishes
 from pipeline.authors.words import stems
@@ -40,7 +40,14 @@ class Mended:
     changes: tuple[str, ...]
 
 
-def mend(course_id: str, brief: Brief, reading: Sequence[Chapter], parts: Iterable[WrittenPart]) -> Mended:
+def mend(
+    course_id: str,
+    brief: Brief,
+    reading: Sequence[Chapter],
+    parts: Iterable[WrittenPart],
+    *,
+    is_strict: bool = False,
+) -> Mended:
     """Return `parts` with minutes that add up, sources that exist, none twice without need, titles only once.
 
     Args:
@@ -48,10 +55,12 @@ def mend(course_id: str, brief: Brief, reading: Sequence[Chapter], parts: Iterab
         brief: what was asked for.
         reading: what the author chose from.
         parts: the outline; every part has at least one section.
+        is_strict: whether what was cited before may be cited again once all is cited that a course of this
+            length reads; else only once all is cited that any course might read.
     """
     changes: list[str] = []
     standing = list(parts)
-    standing = _Sources(brief, reading, changes).mended(standing)
+    standing = _Sources(brief, reading, changes, is_strict).mended(standing)
     standing = _titles(standing, changes)
     standing = _minutes(brief.budget_minutes, standing, changes)
     standing = _places(course_id, standing)
@@ -68,6 +77,7 @@ class _Sources:
     brief: Brief
     reading: Sequence[Chapter]
     changes: list[str]
+    is_strict: bool
     cited: set[Place] = field(default_factory=set)
     places: dict[Place, tuple[Chapter, int]] = field(init=False)
     unused: list[Unit] = field(default_factory=list)
@@ -77,12 +87,18 @@ class _Sources:
         wanted_anyway = {
             place_of(source) for part in parts for section in part.sections for source in section.sources
         }
-        wishes = read_wishes(self.brief)
-        found = relevant_units(self.reading, wishes, rarity_in(self.reading)).units if self.reading else ()
-        self.unused = [unit for unit in found if unit.place not in wanted_anyway]
+        self.unused = [unit for unit in self._worth_citing() if unit.place not in wanted_anyway]
         return [
             part.model_copy(update={"sections": tuple(map(self._section, part.sections))}) for part in parts
         ]
+
+    def _worth_citing(self) -> Sequence[Unit]:
+        if not self.reading:
+            return ()
+        wishes, rarity = read_wishes(self.brief), rarity_in(self.reading)
+        if self.is_strict:
+            return relevant_units(self.reading, wishes, rarity).units
+        return readable_units(self.reading, wishes, rarity)
 
     def _section(self, section: Section) -> Section:
         kept: dict[Place, Source] = {}

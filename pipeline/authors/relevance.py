@@ -18,13 +18,17 @@ from pipeline.authors.quality import Place
 from pipeline.authors.signs import Signs, chance
 from pipeline.authors.wishes import Wishes, flavour_stems
 from pipeline.authors.words import BOOK_WORDS, Rarity, stem, stems
-from pipeline.outline import BookSection, Chapter, Depth, Source, reading_minutes
+from pipeline.outline import BookSection, Chapter, Depth, Pace, Source, reading_minutes
 
 LIKELY = {Depth.OVERVIEW: 0.4, Depth.BALANCED: 0.35, Depth.TECHNICAL: 0.3, Depth.EXPERT: 0.25}
 """The least chance of a section to be read in courses of :data:`SHORT` minutes at most: depth reads on."""
 SHORT = 120
 LEAST_LIKELY = 0.12
 """In the longest courses: what is not read in two hours may well be in ten."""
+GOES_FURTHER = {Pace.QUICK: 0.75, Pace.MODERATE: 1.0, Pace.THOROUGH: 1.25}
+"""What the pace makes of that: who is quick gets further, who is thorough stays with the core."""
+POSSIBLE = 0.06
+"""The least chance of what may be cited where an author, a model mostly, cites something twice."""
 OTHER_BOOK = 0.15
 """What a section of another book needs more, however long the course, and a word of the query besides: one
 book where one is enough. A book that is called after what is asked is no other."""
@@ -152,13 +156,23 @@ def relevant_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -
     return Relevant(units=about, companions=_companions(units, about, leading))
 
 
+def readable_units(reading: Sequence[Chapter], wishes: Wishes, rarity: Rarity) -> list[Unit]:
+    """Return all that somebody might put into a course, best first, with arguments as above."""
+    _, units = weighed(reading, wishes, rarity)
+    return sorted(
+        (unit for unit in units if unit.chance >= POSSIBLE and not unit.aside),
+        key=lambda unit: -unit.relevance,
+    )
+
+
 def _is_called(chapter: Chapter, wishes: Wishes) -> bool:
     return len(wishes.asked & book_stems(chapter)) >= CALLED * len(wishes.asked)
 
 
 def _least(wishes: Wishes) -> float:
-    """Return the least chance of a section to be read: the longer the course, the lower."""
-    return max(LEAST_LIKELY, LIKELY[wishes.depth] * math.sqrt(SHORT / max(SHORT, wishes.minutes)))
+    """Return the least chance of a section to be read: the longer and the quicker the course, the lower."""
+    hours = math.sqrt(SHORT / max(SHORT, wishes.minutes))
+    return max(LEAST_LIKELY, LIKELY[wishes.depth] * hours * GOES_FURTHER[wishes.pace])
 
 
 def _companions(units: Sequence[Unit], about: Sequence[Unit], leading: str) -> tuple[Unit, ...]:
