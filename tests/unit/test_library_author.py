@@ -236,6 +236,13 @@ async def test_notes_pull_the_choice_toward_their_words_and_away() -> None:
     assert any("Excel" in note for note in excel.quality["notes"])
 
 
+async def test_a_topic_that_nothing_cited_is_called_after_is_said_so() -> None:
+    unnamed = await course(assignment("learn alchemy", 2, DCF_READING))
+    assert any("names alchemy: it is what comes nearest" in note for note in unnamed.quality["notes"])
+    named = await course(assignment(DCF, 2, DCF_READING))
+    assert not any("it is what comes nearest" in note for note in named.quality["notes"])
+
+
 async def test_style_shapes_the_practice_and_what_cannot_be_done_is_admitted() -> None:
     hands_on = await course(assignment(DCF, 2, DCF_READING, presentation_style="hands-on"))
     plain = await course(assignment(DCF, 2, DCF_READING))

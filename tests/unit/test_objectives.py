@@ -58,6 +58,20 @@ async def test_a_summary_tells_of_its_section_what_the_chapters_summary_lists() 
     assert "borrow" not in slices.content_summary
 
 
+async def test_a_summary_tells_of_nothing_that_is_not_read() -> None:
+    review = await course(assignment(DCF, 2, DCF_READING))
+    cited = {source.section_title for s in all_sections(review.parts) for source in s.sources}
+    assert "Multiple Approaches to Stock Valuation" in cited
+    assert "Preferred Stock" not in cited  # though the chapter's summary has it in one sentence with others
+    assert not any("preferred stock" in s.content_summary for s in all_sections(review.parts))
+
+
+async def test_a_question_of_the_learner_is_what_the_course_asks() -> None:
+    review = await course(assignment(ROME, 2, ROME_READING))
+    (asked,) = (s for s in all_sections(review.parts) if f"Explain {ROME}" in s.learning_objectives)
+    assert asked.title == "The Roman Republic"
+
+
 @pytest.mark.parametrize(
     ("heading", "noun"),
     [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.outline import Section, Source, WrittenPart
+from tests.bench import judged_sections
 from tests.bench import plan_metrics as metrics
 from tests.unit.test_quality import READING, STOCKS, TIME_VALUE, part, section, source
 
@@ -58,6 +59,24 @@ def test_minutes_in_judged_chapters_count() -> None:
     assert metrics.judged_share(plan, {"principles-finance-2e": frozenset({7})}) == pytest.approx(2 / 15)
     assert metrics.judged_share(plan, {"principles-finance-2e": frozenset({11})}) == 0.0
     assert metrics.judged_share([], {"principles-finance-2e": frozenset()}) == 0.0
+
+
+def test_minutes_are_sorted_by_what_a_teacher_says_of_the_sections() -> None:
+    graded = {
+        ("principles-finance-2e", 7, 0): judged_sections.STRUCK_OUT,
+        ("principles-finance-2e", 11, 0): judged_sections.CORE,
+        ("principles-finance-2e", 11, 1): judged_sections.CORE,
+    }
+    plan = [part(section(45, SHORT, LONG), section(45, LONG))]  # one of them twice
+    found = metrics.graded_minutes(plan, [TIME_VALUE, STOCKS], graded)
+    there = 13 + source(STOCKS, 1).minutes
+    assert found == metrics.GradedMinutes(struck_out=2, worth_reading=0, core=13, core_there=there)
+    assert found.struck_out_share == pytest.approx(2 / 15)
+    assert found.core_share == pytest.approx(13 / 15)
+    assert found.core_found(1_000) == pytest.approx(13 / there)
+    assert found.core_found(16) == pytest.approx(13 / 16)
+    nobody = metrics.graded_minutes(plan, [TIME_VALUE, STOCKS], {})
+    assert (nobody.struck_out_share, nobody.core_found(26)) == (0.0, 1.0)
 
 
 def test_similarity_is_measured_against_the_nearest_there_are() -> None:
