@@ -23,7 +23,9 @@ _ORDER = re.compile(r"^(?:do|have)\b", re.IGNORECASE)
 """*do it on weekends*: with a question mark only it is none."""
 _OWN_STORY = re.compile(r"\b(?:i|i'm|i've|me|my|mine|myself)\b|[,:;(]|\?.", re.IGNORECASE)
 """Who speaks of themselves asks what no book answers; what has commas is rarely one question."""
+_OPENS = re.compile(rf"^(?:{_ASKING})\b", re.IGNORECASE)
 LEAST_WORDS = 4
+MOST_CHARACTERS = 120
 
 
 def questions_in(units: Sequence[Unit]) -> list[str]:
@@ -40,9 +42,11 @@ def questions_in(units: Sequence[Unit]) -> list[str]:
 
 def own_question(query: str) -> str:
     """Return a query that is a question itself, as it stands in a sentence; empty: it is none."""
-    asked = " ".join(query.split()).rstrip("?")
-    first, _, rest = asked.partition(" ")
-    return f"{first.casefold()} {rest}" if _ASKS.match(asked) and len(rest.split()) >= 2 else ""
+    asked = " ".join(query.split())
+    first, _, rest = asked.rstrip("?").partition(" ")
+    asks = _OPENS.match(asked) or (asked.endswith("?") and _ASKS.match(asked))
+    told = asks and not _OWN_STORY.search(asked) and " " in rest and len(asked) <= MOST_CHARACTERS
+    return f"{first.casefold()} {rest}" if told else ""
 
 
 def is_direct(question: str) -> bool:

@@ -32,7 +32,7 @@ POSSIBLE = 0.06
 OTHER_BOOK = 0.15
 """What a section of another book needs more, however long the course, and a word of the query besides: one
 book where one is enough. A book that is called after what is asked is no other."""
-CALLED = 0.5  # of the query's words in a book's title or subjects: then it is called after what is asked
+CALLED = 0.6  # of the query's words in a book's title or subjects: then it is called after what is asked
 BOOK_WORD_ONLY = 0.6
 """What is left of a heading's likeness if all that it shares with the query is what its book is about."""
 COMPANION = 0.2

@@ -111,7 +111,7 @@ class Library:
                 raise LibraryUnavailable(await self._not_embedded(conn))
         length = relevance.length(words)
         hits = [_hit(row, length) for row in rows]
-        return sorted(hits, key=lambda hit: (-relevance.log_odds(hit.evidence), hit.book_id, hit.number))
+        return sorted(hits, key=_best_first)
 
     async def _not_embedded(self, conn: Any) -> str:
         others = [row["model"] for row in await fetch_all(self._sql.embedded_with(conn))]
@@ -190,6 +190,11 @@ class Library:
 
     def _foreign(self, question: str) -> str | None:
         return foreign_language(question) if self._embedder.english_only else None
+
+
+def _best_first(hit: Hit) -> tuple[float, float, str, int]:
+    """Return what hits are ordered by; of chapters that define what is asked the nearer comes first."""
+    return -relevance.log_odds(hit.evidence), -hit.evidence.cosine, hit.book_id, hit.number
 
 
 def _hit(row: Any, length: float) -> Hit:

@@ -297,6 +297,15 @@ async def test_what_a_chapter_defines_is_accepted_however_little_else_it_says_of
         assert (await found(library, query))[0].book_id == book
 
 
+async def test_a_dump_can_be_restored(pool: Pool) -> None:
+    """What is generated is generated anew then, without a search path to find functions by."""
+    await add_own_book(pool, OWN_BOOK | {"chapters": [OWN_BOOK["chapters"][0] | {"terms": ["slip stitch"]}]})
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("SET LOCAL search_path = ''")
+        await conn.execute("UPDATE public.book_chapters SET terms = terms")
+        assert await conn.fetchval("SELECT 'slip stitch' = ANY(names) FROM public.book_chapters")
+
+
 async def test_a_name_of_another_thing_defines_nothing(library: Library) -> None:
     hits = await library.hits("boxing", await vector_of("boxing"))  # Box, in a book on Rust
     namesakes = [hit for hit in hits if hit.evidence.defined]

@@ -140,6 +140,11 @@ def test_questions_take_turns_by_section() -> None:
         ("How the Roman republic  fell?", "how the Roman republic fell"),
         ("Learn DCF valuation", ""),
         ("how", ""),
+        ("how do I learn Rust", ""),
+        ("will and testament law", ""),
+        ("will it rain?", "will it rain"),
+        ("What is DNA? And why?", ""),
+        (f"how to {'very ' * 40}long", ""),
     ],
 )
 def test_a_query_may_be_a_question_itself(query: str, asked: str) -> None:
